@@ -1,0 +1,356 @@
+"""The command line: arguments in, one answer on stdout, talk on stderr, an exit code.
+
+Commands import what they need when they run, so that `--help` stays quick.
+"""
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from etl import __version__
+from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from etl.job import Options
+    from etl.outcome import SyncOutcome
+
+log = logging.getLogger("etl")
+
+LIVE_SECONDS = 3.0
+
+SETTINGS = """
+\b
+Settings (environment, or a .env file in the working directory):
+  DATABASE_URL                  warehouse, postgresql://…; without it an embedded one
+  TALKDESK_ETL_HOME             folder of the embedded database
+  TALKDESK_ACCOUNT              account name, the host part of the identity URL
+  TALKDESK_REGION               us, eu or ca (default us)
+  TALKDESK_API_URL              overrides what account and region give
+  TALKDESK_TOKEN_URL            overrides what account and region give
+  TALKDESK_CLIENT_ID            OAuth client
+  TALKDESK_CLIENT_SECRET        its secret …
+  TALKDESK_CLIENT_SECRET_FILE   … or a file that holds it …
+  TALKDESK_PRIVATE_KEY_FILE     … or a key for a signed assertion, with
+  TALKDESK_KEY_ID               the key's id
+  TALKDESK_CONCURRENCY          requests in flight per account (default 8)
+  TALKDESK_REQUESTS_PER_SECOND  ceiling per account (default none)
+  TALKDESK_TIMEOUT              seconds for connect and each read (default 30)
+  TALKDESK_RETRY_SECONDS        how long one request is retried (default 120)
+  TALKDESK_RETENTION_DAYS       days after which the source forgets (default 20)
+  TALKDESK_RECORD_DATA          keep or drop the cells of records (default keep)
+  TALKDESK_HASH_COLUMNS         cells to hash, comma separated
+  TALKDESK_HASH_KEY             key of that hash
+  TALKDESK_REJECTED_KEEP_DAYS   days to keep rejected items (default 90)
+  TALKDESK_ETL_CONFIG           TOML file with many accounts ([accounts.NAME])
+"""
+
+EXIT_CODES = """
+\b
+Exit codes:
+  0    done
+  1    unexpected
+  2    wrong use or settings
+  3    source unreachable or overloaded, try later
+  4    source refused (credentials, scope, address)
+  5    source said something that cannot be understood
+  6    database unreachable, or schema not at head
+  7    another sync of this account holds the lock
+  8    partly done
+  9    status or verify found what it was asked to look for
+  130  interrupted
+"""
+
+
+def main() -> int:
+    """The exit code of the command in `sys.argv`; every error becomes one line on stderr."""
+    wants_json = "--json" in sys.argv[1:]
+    try:
+        code = commands.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return UsageError.exit_code
+    except EtlError as error:
+        return _report(str(error), error.exit_code, wants_json=wants_json)
+    except (KeyboardInterrupt, click.Abort):
+        return _report("interrupted", Interrupted.exit_code, wants_json=wants_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except Exception as error:  # noqa: BLE001 - the one broad catch: a traceback might show a secret
+        return _report(f"unexpected {type(error).__name__} {_place(error)}: please report it", 1, wants_json=wants_json)
+    return code if isinstance(code, int) else DONE
+
+
+def _report(message: str, code: int, *, wants_json: bool) -> int:
+    click.echo(f"talkdesk-etl: {message}", err=True)
+    if wants_json:
+        _print_json({"outcome": "failed", "errors": [{"exit_code": code, "message": message}]})
+    return code
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised, without any value."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"at {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else ""
+
+
+def _print_json(value: Any) -> None:
+    import msgspec  # noqa: PLC0415 - lazily, see the module's docstring
+
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command takes."""
+    for option in (
+        click.option("--verbose", "-v", is_flag=True, help="Say more on stderr."),
+        click.option("--quiet", "-q", is_flag=True, help="Say only what went wrong."),
+        click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on stdout."),
+    ):
+        command = option(command)
+    return command
+
+
+def _talk(*, quiet: bool, verbose: bool) -> None:
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.WARNING, force=True)
+    log.setLevel(level)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
+@click.version_option(__version__, prog_name="talkdesk-etl")
+def commands() -> None:
+    """Copy Talkdesk bulk imports, their records and errors, and case fields into Postgres, for ever.
+
+    Talkdesk forgets an import after 20 days; the warehouse does not. Start with: talkdesk-etl demo
+    """
+
+
+@commands.command(epilog=SETTINGS + EXIT_CODES)
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="NAME",
+    help="Only this account (TALKDESK_ACCOUNT, or [accounts.NAME] of TALKDESK_ETL_CONFIG); may be repeated.",
+)
+@click.option("--only", type=click.Choice(["imports", "case-fields"]), help="Only this part.")
+@click.option("--from", "from_", metavar="WHEN", help="Backfill: imports created since this day or instant (UTC).")
+@click.option(
+    "--to",
+    metavar="WHEN",
+    help="Backfill: imports created until the end of this day, or before this instant (UTC).",
+)
+@click.option("--full", is_flag=True, help="Fetch the records of every listed import again.")
+@click.option("--dry-run", is_flag=True, help="Do all but write, and say what would change.")
+@_common
+def sync(**arguments: Any) -> int:
+    """Bring the warehouse level with the source."""
+    _talk(quiet=arguments["quiet"], verbose=arguments["verbose"])
+    from etl.window import parse_window  # noqa: PLC0415
+
+    window = parse_window(arguments["from_"], arguments["to"])
+    outcome = _sync(arguments, _options(arguments, window))
+    if arguments["as_json"]:
+        _print_json(outcome.to_json())
+    else:
+        from etl.summary import print_summary  # noqa: PLC0415
+
+        print_summary(outcome)
+    return outcome.exit_code
+
+
+def _options(arguments: dict[str, Any], window: Any) -> "Options":
+    from etl.job import Options  # noqa: PLC0415
+
+    return Options(arguments["only"], window, arguments["full"], arguments["dry_run"])
+
+
+def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
+    from datetime import timedelta  # noqa: PLC0415
+
+    from etl import config, database, runner  # noqa: PLC0415
+    from etl.progress import progress_bar  # noqa: PLC0415
+
+    settings, accounts = config.load(arguments["accounts"])
+    engine = database.open_engine(database.conninfo(settings))
+    with progress_bar(quiet=arguments["quiet"]) as show:
+        return runner.sync_accounts(
+            engine,
+            accounts,
+            options,
+            keep_rejected=timedelta(days=settings.rejected_keep_days),
+            stop=stop_on_signals(),
+            show=show,
+        )
+
+
+def stop_on_signals() -> threading.Event:
+    """An event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
+    stop = threading.Event()
+
+    def on_signal(*_: object) -> None:
+        if stop.is_set():
+            os._exit(Interrupted.exit_code)
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, on_signal)
+    return stop
+
+
+@commands.command()
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
+@_common
+def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Bring the warehouse's schema to head."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config, database  # noqa: PLC0415
+
+    if sql:
+        script = database.migration_sql()
+        _print_json({"sql": script}) if as_json else click.echo(script)
+        return
+    url = database.conninfo(config.load_warehouse())
+    before, after = database.migrate(url)
+    if as_json:
+        _print_json({"before": before, "after": after})
+    else:
+        click.echo(f"the schema is at {after}" + ("" if before == after else f" (was {before or 'not there'})"))
+
+
+@commands.command(epilog=EXIT_CODES)
+@click.option(
+    "--max-age",
+    metavar="DURATION",
+    help="Exit with 9 if any resource was last synced longer ago (6h, 90m, 2d).",
+)
+@_common
+def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Show how current the warehouse is; reads only the warehouse."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config, database  # noqa: PLC0415
+    from etl.status import parse_duration, read_status  # noqa: PLC0415
+
+    age = parse_duration(max_age) if max_age else None
+    with database.read_only(database.conninfo(config.load_warehouse())) as connection:
+        found = read_status(connection, max_age=age)
+    _print_json(found.to_json()) if as_json else found.print()
+    return FOUND if found.stale else DONE
+
+
+@commands.command()
+@click.argument("sql", metavar="SQL")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "csv", "json"]),
+    default="table",
+    help="Form of the answer.",
+)
+@_common
+def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> None:
+    """Run one SQL statement against the warehouse, read-only."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config, database  # noqa: PLC0415
+    from etl.query import print_query  # noqa: PLC0415
+
+    print_query(database.conninfo(config.load_warehouse()), sql, "object" if as_json else form)
+
+
+@commands.command(epilog=SETTINGS + EXIT_CODES)
+@click.option("--account", "accounts", multiple=True, metavar="NAME", help="Only this account; may be repeated.")
+@click.option("--deep", is_flag=True, help="Compare the records themselves, too.")
+@_common
+def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Compare source and warehouse and list every difference; writes nothing."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config, database  # noqa: PLC0415
+    from etl.verify import verify_accounts  # noqa: PLC0415
+
+    settings, chosen = config.load(accounts)
+    found = verify_accounts(database.conninfo(settings), chosen, deep=deep, stop=stop_on_signals())
+    _print_json(found.to_json()) if as_json else found.print()
+    return found.exit_code
+
+
+@commands.command(epilog=SETTINGS)
+@_common
+def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Try everything that a first sync needs, and say per item what is wrong and what to do."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl.check import check_everything  # noqa: PLC0415
+
+    found = check_everything(stop=stop_on_signals())
+    _print_json(found.to_json()) if as_json else found.print()
+    return found.exit_code
+
+
+@commands.command()
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8800,
+    show_default=True,
+    help="Port on 127.0.0.1; 0 takes a free one.",
+)
+@click.option("--imports", type=click.IntRange(0), default=60, show_default=True, help="Imports in the last 20 days.")
+@click.option("--records", type=click.IntRange(0), default=40, show_default=True, help="Records of an import, at most.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed invents the same data.")
+@click.option("--per-page", type=click.IntRange(1), default=50, show_default=True, help="Items on a page, at most.")
+@click.option(
+    "--token-life", type=click.IntRange(1), default=600, show_default=True, help="Seconds that a token lives."
+)
+@click.option("--client-id", default="sandbox", show_default=True, help="OAuth client that is let in.")
+@click.option("--client-secret", default="sandbox", show_default=True, help="Its secret.")
+@click.option("--live", is_flag=True, help="Let it move by itself: imports queue, run and finish, options are renamed.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    metavar="FAULT",
+    help="Misbehave, e.g. 503=empty,times=3,path=/records; may be repeated.",
+)
+@_common
+def sandbox(*, live: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
+    """Serve a local stand-in for the Talkdesk API, with invented data."""
+    _talk(quiet=quiet, verbose=verbose)
+    _require_extra("sandbox", "uvicorn", "starlette")
+    from etl.sandbox import serve  # noqa: PLC0415
+
+    def say(running: Any) -> None:
+        given = {"api_url": running.url, "token_url": running.token_url}
+        if as_json:
+            _print_json(given)
+        else:
+            click.echo("\n".join(f"export TALKDESK_{name.upper()}={value}" for name, value in given.items()))
+            click.echo("export TALKDESK_ACCOUNT=sandbox TALKDESK_CLIENT_ID=sandbox TALKDESK_CLIENT_SECRET=sandbox")
+        sys.stdout.flush()
+
+    serve(live=LIVE_SECONDS if live else None, ready=say, **options)
+
+
+def _require_extra(extra: str, *modules: str) -> None:
+    from importlib.util import find_spec  # noqa: PLC0415
+
+    if any(find_spec(module) is None for module in modules):
+        raise UsageError(f"this needs an extra: pip install 'talkdesk-etl[{extra}]'")
+
+
+@commands.command()
+@_common
+def demo(*, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Sync a local sandbox into an embedded Postgres and show the result; nothing to configure."""
+    _talk(quiet=quiet or not verbose, verbose=verbose)
+    _require_extra("demo", "uvicorn", "starlette")
+    from etl.demo import run_demo  # noqa: PLC0415
+
+    return run_demo(as_json=as_json, stop=stop_on_signals())

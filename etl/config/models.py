@@ -1,0 +1,167 @@
+"""The settings of an account and of the warehouse: frozen, and complete or refused."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from platformdirs import user_data_path
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+
+from etl.config.values import (
+    Count,
+    FileContent,
+    Label,
+    Number,
+    Secret,
+    Visible,
+    comma_list,
+    required_address,
+    visible_secret,
+)
+
+# API host, identity host: docs.talkdesk.com/docs/how-to-guarantee-your-app-works-in-all-regions
+_HOSTS = {
+    "us": ("api.talkdeskapp.com", "talkdeskid.com"),
+    "eu": ("api.talkdeskapp.eu", "talkdeskid.eu"),
+    "ca": ("api.talkdeskappca.com", "talkdeskidca.com"),
+}
+
+
+class Settings(BaseSettings):
+    """Values as given; `sources` says where they are read from."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,
+        populate_by_name=True,
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Only what is given counts."""
+        return (init_settings,)
+
+
+class AccountSettings(Settings):
+    """How one account is read: `account` is the host part, `name` what the warehouse calls it."""
+
+    model_config = SettingsConfigDict(env_prefix="TALKDESK_")
+
+    account: Label
+    name: Label
+    region: Literal["us", "eu", "ca"] = "us"
+    api_url: str = ""
+    token_url: str = ""
+    client_id: Visible
+    client_secret_file: FileContent = None
+    private_key_file: FileContent = None
+    private_key: SecretStr | None = None
+    client_secret: Secret | None = None
+    key_id: Visible | None = None
+    concurrency: Count = Field(default=8, ge=1, le=64)
+    requests_per_second: Number | None = Field(default=None, ge=0.001)
+    timeout: Number = Field(default=30.0, gt=0, le=3600)
+    retry_seconds: Number = Field(default=120.0, ge=0, le=86_400)
+    retention_days: Count = Field(default=20, ge=1, le=3650)
+    record_data: Literal["keep", "drop"] = "keep"
+    hash_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_list)] = ()
+    hash_key: SecretStr | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_name_is_enough(cls, values: dict[str, Any]) -> dict[str, Any]:
+        name = values.get("name", values.get("account"))
+        return values if name is None else {"account": name, "name": name, **values}
+
+    @field_validator("region", "record_data", mode="before")
+    @classmethod
+    def _in_any_case(cls, word: object) -> object:
+        return word.strip().lower() if isinstance(word, str) else word
+
+    @field_validator("api_url", "token_url")
+    @classmethod
+    def _address(cls, url: str, info: ValidationInfo) -> str:
+        api_host, identity_host = _HOSTS[info.data.get("region", "us")]
+        if info.field_name == "api_url":
+            return required_address(url).rstrip("/") if url else f"https://{api_host}"
+        return required_address(url) if url else f"https://{info.data.get('account', '')}.{identity_host}/oauth/token"
+
+    @field_validator("private_key")
+    @classmethod
+    def _usable_key(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = given or info.data.get("private_key_file")
+        return _pem(key) if key else None
+
+    @field_validator("client_secret")
+    @classmethod
+    def _one_way_in(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if not {"client_secret_file", "private_key_file", "private_key"} <= info.data.keys():
+            return given
+        stored, key = info.data["client_secret_file"], info.data["private_key"]
+        if given and stored:
+            raise ValueError("set beside TALKDESK_CLIENT_SECRET_FILE: one of the two is enough")
+        if (given or stored) and key:
+            raise ValueError("a secret and TALKDESK_PRIVATE_KEY_FILE are both set: there is one way to sign in")
+        if not (given or stored or key):
+            raise ValueError(
+                "is required, or TALKDESK_CLIENT_SECRET_FILE, or TALKDESK_PRIVATE_KEY_FILE with TALKDESK_KEY_ID"
+            )
+        return given or (visible_secret(stored) if stored else None)
+
+    @field_validator("key_id")
+    @classmethod
+    def _id_of_the_key(cls, key_id: str | None, info: ValidationInfo) -> str | None:
+        if info.data.get("private_key") and not key_id:
+            raise ValueError("is required with TALKDESK_PRIVATE_KEY_FILE")
+        return key_id
+
+    @field_validator("hash_key")
+    @classmethod
+    def _key_to_hash_with(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if info.data.get("hash_columns") and not (key and key.get_secret_value()):
+            raise ValueError("is required with TALKDESK_HASH_COLUMNS")
+        return key
+
+
+class WarehouseSettings(Settings):
+    """Where the warehouse is and what it keeps; without a `database_url` it is the embedded one under `home`."""
+
+    model_config = SettingsConfigDict(env_prefix="TALKDESK_ETL_", extra="ignore")
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    home: Path = Field(default_factory=lambda: user_data_path("talkdesk-etl"))
+    rejected_keep_days: Count = Field(default=90, ge=1, le=36_500, validation_alias="TALKDESK_REJECTED_KEEP_DAYS")
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url and not re.match(r"(postgres|postgresql|postgresql\+psycopg)://", url.get_secret_value()):
+            raise ValueError("should begin with postgresql://")
+        return url
+
+    @field_validator("home")
+    @classmethod
+    def _absolute(cls, home: Path) -> Path:
+        try:
+            return home.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(str(error)) from None
+
+
+def _pem(key: SecretStr) -> SecretStr:
+    # Imported here: cryptography takes its time to load, and most accounts have a secret.
+    from etl.config.keys import pem_of  # noqa: PLC0415
+
+    return SecretStr(pem_of(key.get_secret_value()))

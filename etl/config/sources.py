@@ -1,0 +1,155 @@
+"""Where settings come from: the environment, `.env`, and a TOML file with many accounts."""
+
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+
+from etl.config.models import AccountSettings, Settings, WarehouseSettings
+from etl.errors import UsageError
+
+T = TypeVar("T")
+S = TypeVar("S", bound=BaseSettings)
+
+# Whoever gives one of these in an account's table has chosen a way to sign in; the environment's is another one.
+_WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file", "key_id"})
+_NO_VARIABLES = frozenset({"name", "private_key"})
+
+
+class _ConfigFile(Settings):
+    model_config = SettingsConfigDict(env_prefix="TALKDESK_ETL_", extra="ignore")
+
+    config: str | None = None
+
+
+class _Given(NamedTuple):
+    """What is said of one account, how a message names one of its keys, and which of them mean nothing."""
+
+    values: dict[str, Any]
+    name_of: Callable[[str], str]
+    unknown: tuple[str, ...] = ()
+
+
+def load(names: Sequence[str] = ()) -> tuple[WarehouseSettings, tuple[AccountSettings, ...]]:
+    """The settings of the warehouse and of the accounts, of all or of those named; UsageError lists all problems."""
+    problems: list[str] = []
+    warehouse = _collect(load_warehouse, problems)
+    accounts = _collect(partial(load_accounts, names), problems)
+    if warehouse is None or accounts is None:
+        raise UsageError("; ".join(dict.fromkeys(problems)))
+    return warehouse, accounts
+
+
+def load_warehouse() -> WarehouseSettings:
+    """The settings of the warehouse; UsageError lists all problems."""
+    return _built(WarehouseSettings, _Given(_variables(WarehouseSettings), _variable))
+
+
+def load_accounts(names: Sequence[str] = ()) -> tuple[AccountSettings, ...]:
+    """The settings of all accounts or of those named; UsageError lists all problems."""
+    given = _given_accounts()
+    wanted = [name.lower() for name in names] or list(given)
+    known = ", ".join(filter(None, given)) or "nothing, TALKDESK_ACCOUNT is not set"
+    problems = [f"--account {name} is not configured; {known} is" for name in wanted if name not in given]
+    built = [
+        _collect(partial(_built, AccountSettings, given[name]), problems)
+        for name in dict.fromkeys(wanted)
+        if name in given
+    ]
+    if problems:
+        raise UsageError("; ".join(dict.fromkeys(problems)))
+    return tuple(account for account in built if account is not None)
+
+
+def _collect(load_one: Callable[[], T], problems: list[str]) -> T | None:
+    try:
+        return load_one()
+    except UsageError as error:
+        problems.append(str(error))
+        return None
+
+
+def _given_accounts() -> dict[str, _Given]:
+    """What is said of each account, by its name; with a configuration file the accounts are those in it."""
+    fields = AccountSettings.model_fields.keys() - _NO_VARIABLES
+    variables = {key: value for key, value in _variables(AccountSettings).items() if key in fields}
+    file = _variables(_ConfigFile).get("config")
+    if not file:
+        return {str(variables.get("account", "")).lower(): _Given(variables, _variable)}
+    given: dict[str, _Given] = {}
+    for name, table in _tables(file).items():
+        if name.lower() in given:
+            raise UsageError(f"{file}: [accounts.{name}] stands there twice, in upper and lower case")
+        given[name.lower()] = _from_table(file, name, table, variables)
+    return given
+
+
+def _from_table(file: str, name: str, table: dict[str, Any], variables: dict[str, Any]) -> _Given:
+    """The table's values, and the environment's where it has none."""
+    unknown = tuple(key for key in table if key not in AccountSettings.model_fields or key in _NO_VARIABLES)
+    table = {key: value for key, value in table.items() if value != "" and key not in unknown}
+    others = {"account"} | (_WAYS_IN if table.keys() & _WAYS_IN else frozenset())
+    inherited = {key: value for key, value in variables.items() if key not in others}
+
+    def name_of(key: str) -> str:
+        place = f"{file} [accounts.{name}] {_key(key)}"
+        return place if key in table or key in unknown or key == "name" else f"{_variable(key)} ({place})"
+
+    return _Given({**inherited, **table, "name": name}, name_of, unknown)
+
+
+def _tables(file: str) -> dict[str, dict[str, Any]]:
+    try:
+        with Path(file).expanduser().open("rb") as opened:
+            document = tomllib.load(opened)
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UsageError(f"TALKDESK_ETL_CONFIG: {file} cannot be read: {reason}") from None
+    except ValueError as error:
+        raise UsageError(f"{file} is no TOML: {error}") from None
+    if unknown := sorted(document.keys() - {"accounts"}):
+        raise UsageError(f"{file}: no such setting: {', '.join(unknown)}")
+    tables = document.get("accounts")
+    if not isinstance(tables, dict) or not all(isinstance(table, dict) for table in tables.values()) or not tables:
+        raise UsageError(f"{file}: accounts: there should be an [accounts.NAME] table for each")
+    return tables
+
+
+def _variables(settings: type[BaseSettings]) -> dict[str, Any]:
+    """What `.env` and the environment say; the environment wins."""
+    try:
+        return DotEnvSettingsSource(settings)() | EnvSettingsSource(settings)()
+    except (OSError, ValueError) as error:
+        raise UsageError(f".env cannot be read: {getattr(error, 'strerror', None) or 'no text'}") from None
+
+
+def _built(settings: type[S], given: _Given) -> S:
+    problems = [f"{given.name_of(key)}: no such setting" for key in given.unknown]
+    try:
+        built = settings(**given.values)
+    except ValidationError as error:
+        problems += [f"{given.name_of(str(each['loc'][0]))}: {_message(each)}" for each in error.errors()]
+    else:
+        if not problems:
+            return built
+    raise UsageError("; ".join(dict.fromkeys(problems)))
+
+
+def _message(problem: Mapping[str, Any]) -> str:
+    if problem["type"] == "missing":
+        return "is required"
+    return str(problem["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+
+
+def _key(field: str) -> str:
+    return {"name": "account", "private_key": "private_key_file"}.get(field, field)
+
+
+def _variable(field: str) -> str:
+    if field == "home":
+        return "TALKDESK_ETL_HOME"
+    return field if field.isupper() else f"TALKDESK_{_key(field).upper()}"

@@ -1,0 +1,88 @@
+"""What the values of settings have to look like; a ValueError says what is wrong, never the value of a secret."""
+
+import re
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_MAX_FILE_BYTES = 64 * 1024
+
+
+def required_address(url: str) -> str:
+    """The address; plain http only on this machine."""
+    if not (url.isascii() and url.isprintable()) or " " in url:
+        raise ValueError("should be an ASCII address without spaces")
+    parts = urlsplit(url)
+    _ = parts.port  # raises ValueError
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("should be an https address")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("should be an address without user, query and fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("should be https: only a loopback host may be asked without encryption")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _label(text: str) -> str:
+    if not _LABEL.fullmatch(text.lower()):
+        raise ValueError("should be one DNS label: letters, digits and hyphens, 63 at most")
+    return text.lower()
+
+
+def _visible(text: str) -> str:
+    if not (text.isascii() and text.isprintable() and text.strip()):
+        raise ValueError("should be printable ASCII")
+    return text.strip()
+
+
+def visible_secret(secret: SecretStr) -> SecretStr:
+    """The secret as it is, if a header can carry it."""
+    _visible(secret.get_secret_value())
+    return secret
+
+
+def _content(path: object) -> object:
+    """The text of the file that a setting names; the name stays out of messages, it may be the secret itself."""
+    if not isinstance(path, str | Path):
+        return path
+    try:
+        with Path(path).expanduser().open(encoding="utf-8-sig") as file:
+            text = file.read(_MAX_FILE_BYTES).strip("\r\n")
+    except (OSError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or "no such home folder"
+        raise ValueError(f"the file cannot be read: {reason}") from None
+    except ValueError:
+        raise ValueError("the file is no text") from None
+    if not text:
+        raise ValueError("the file is empty")
+    return text
+
+
+def _no_boolean(value: object) -> object:
+    if isinstance(value, bool):
+        raise ValueError("should be a number")  # noqa: TRY004 - pydantic collects ValueErrors
+    return value
+
+
+def comma_list(value: object) -> object:
+    """The parts of a text between its commas; anything else as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Label = Annotated[str, AfterValidator(_label)]
+Visible = Annotated[str, AfterValidator(_visible)]
+Secret = Annotated[SecretStr, AfterValidator(visible_secret)]
+FileContent = Annotated[SecretStr | None, BeforeValidator(_content), Field(exclude=True, repr=False)]
+Count = Annotated[int, BeforeValidator(_no_boolean)]
+Number = Annotated[float, BeforeValidator(_no_boolean)]

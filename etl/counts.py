@@ -1,0 +1,45 @@
+"""What a sync counts per resource: the outcomes of items and rows, the traffic, and where the time went."""
+
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+RESOURCES = ("imports", "import_records", "case_fields", "case_field_entries")
+
+
+@dataclass
+class Counts:
+    """Outcomes of one resource's items and rows."""
+
+    read: int = 0
+    inserted: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    removed: int = 0
+    rejected: int = 0
+
+    def add(self, other: "Counts") -> None:
+        """Afterwards the other counts are included."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+    def to_json(self) -> dict[str, int]:
+        """The counts by name, as `sync --json` prints them."""
+        return asdict(self)
+
+
+@dataclass
+class Traffic:
+    """What one resource cost: HTTP requests, and seconds by what was done in them."""
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    fetch_seconds: float = 0.0
+    flatten_seconds: float = 0.0
+    load_seconds: float = 0.0
+    waiting_seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures by name, seconds to the millisecond."""
+        return {name: round(value, 3) for name, value in asdict(self).items()}

@@ -1,0 +1,77 @@
+"""The tree of errors, named after what the operator does next; each class carries its exit code.
+
+    EtlError
+    ├── UsageError               2  change the command or the settings
+    ├── SourceUnavailable        3  try again later
+    ├── SourceRefused            4  fix credentials, scope or address
+    │   └── NotFound             4  the source does not know this address (any more)
+    ├── SourceMalformed          5  the source said something that cannot be understood
+    │   └── NotStorable          5  … or that Postgres cannot hold
+    ├── DatabaseError            6  start, repair or migrate the database
+    ├── LockHeld                 7  wait for the other run
+    └── Interrupted            130  somebody asked the run to stop
+
+`PARTLY_DONE` (8) and `FOUND` (9) are outcomes of a run, not errors.
+"""
+
+from typing import ClassVar
+
+DONE = 0
+PARTLY_DONE = 8
+FOUND = 9
+
+
+class EtlError(Exception):
+    """Something that the operator can act on; its text is one line, free of secrets and of people's data."""
+
+    exit_code: ClassVar[int] = 1
+
+
+class UsageError(EtlError):
+    """The command or a setting is wrong."""
+
+    exit_code = 2
+
+
+class SourceUnavailable(EtlError):
+    """The source cannot be reached or is overloaded; the same request may work later."""
+
+    exit_code = 3
+
+
+class SourceRefused(EtlError):
+    """The source refused: credentials, scope or address are wrong."""
+
+    exit_code = 4
+
+
+class NotFound(SourceRefused):
+    """The source does not know this address, or has forgotten it."""
+
+
+class SourceMalformed(EtlError):
+    """The source said something that cannot be understood."""
+
+    exit_code = 5
+
+
+class NotStorable(SourceMalformed):
+    """The source said something that Postgres cannot hold."""
+
+
+class DatabaseError(EtlError):
+    """The warehouse cannot be reached, is not at head, or refuses."""
+
+    exit_code = 6
+
+
+class LockHeld(EtlError):
+    """Another sync of this account is at work."""
+
+    exit_code = 7
+
+
+class Interrupted(EtlError):
+    """Somebody asked the run to stop."""
+
+    exit_code = 130

@@ -1,0 +1,202 @@
+"""Reading the bodies of the source: JSON, HAL wrappers and links (pure)."""
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, NoReturn
+from urllib.parse import quote, urljoin, urlsplit
+
+import msgspec
+
+from etl.errors import SourceMalformed
+
+REPLACEMENT = "\ufffd"
+
+# Postgres numeric holds 131072 digits before the point and 16383 after it.
+_MAX_DIGITS_BEFORE, _MAX_DIGITS_AFTER = 131_072, 16_383
+# Python converts no longer integers from or to text (sys.set_int_max_str_digits).
+_MAX_INT_DIGITS = 4_300
+
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u0000|u[dD][89a-fA-F]..|.)", re.DOTALL)
+_PAGING = frozenset({"_embedded", "_links", "count", "total", "page", "per_page", "total_pages"})
+_NAME = re.compile(r"[A-Za-z_][\w.-]{0,40}", re.ASCII)
+_TEMPLATE = re.compile(r"\{|/:[A-Za-z_]")
+_SPACE = "".join(map(chr, range(0x21)))
+_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def parse_json(body: bytes) -> Any:
+    """The value of a JSON text, every digit kept, no character in it that Postgres refuses.
+
+    NUL characters and lone surrogates become U+FFFD, keys stay distinct.
+    A number that Postgres could not hold is left as text.
+    """
+    if rb"\u0000" not in body:
+        try:
+            return _decoder.decode(body)
+        except (ValueError, RecursionError):
+            pass  # a text that only the patient parser can read, or none at all
+    return _parse_patiently(body)
+
+
+def _parse_patiently(body: bytes) -> Any:
+    try:
+        text = _ESCAPE.sub(_storable, body.decode("utf-8-sig"))
+        return _patient_decoder.decode(text)
+    except UnicodeDecodeError:
+        raise SourceMalformed("the text is not UTF-8") from None
+    except RecursionError:
+        raise SourceMalformed("the JSON is nested too deeply") from None
+    except json.JSONDecodeError as error:
+        # Not chained: the error holds the whole text.
+        raise SourceMalformed(f"no JSON ({error.msg} at character {error.pos})") from None
+
+
+def _storable(escape: re.Match[str]) -> str:
+    text = escape[0]
+    is_lone_surrogate = len(text) == 6 and text[2] in "dD"  # noqa: PLR2004 - backslash, u, four digits
+    return r"\ufffd" if text == r"\u0000" or is_lone_surrogate else text
+
+
+def _number(text: str) -> Decimal | str:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return text
+    exponent = number.as_tuple().exponent
+    fits = number.adjusted() < _MAX_DIGITS_BEFORE and int(exponent) >= -_MAX_DIGITS_AFTER
+    return number if fits else text
+
+
+def _integer(text: str) -> int | Decimal | str:
+    return int(text) if len(text) <= _MAX_INT_DIGITS else _number(text)
+
+
+def _refuse(word: str) -> NoReturn:
+    raise json.JSONDecodeError(f"{word} is no number of JSON", "", 0)
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The pairs as an object; keys that a replacement made equal are told apart by further ones."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        name = key
+        while REPLACEMENT in name and name in found:
+            name += REPLACEMENT
+        found[name] = value
+    return found
+
+
+_decoder = msgspec.json.Decoder(float_hook=_number)
+_patient_decoder = json.JSONDecoder(
+    parse_float=_number, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_distinct
+)
+
+
+def items(body: object, *, prefer: Sequence[str] = ()) -> list[Any] | None:
+    """The items of an answer: of its HAL wrapper, of a bare array, or the one object that it is.
+
+    None if the answer does not say what it holds: null, an empty object, a wrapper without an array.
+    """
+    if body is None or isinstance(body, list):
+        return body
+    if not isinstance(body, dict):
+        raise SourceMalformed(f"neither an array nor an object but a {type(body).__name__}")
+    wrapper = body.get("_embedded") or _wrapper_or_item(body, prefer)
+    found = wrapper if isinstance(wrapper, list) else _array(wrapper, prefer)
+    return [] if found is None and _length(body.get("total", body.get("count"))) == 0 else found
+
+
+def _wrapper_or_item(body: dict[str, Any], prefer: Sequence[str]) -> dict[str, Any] | list[Any]:
+    """What stands beside the paging if that is one array or nothing; else the body is itself an item."""
+    content = {key: value for key, value in body.items() if key not in _PAGING}
+    arrays = [key for key, value in content.items() if isinstance(value, list) or key in prefer]
+    return content if len(content) == len(arrays) <= 1 else [body]
+
+
+def _array(wrapper: object, prefer: Sequence[str]) -> list[Any] | None:
+    """The one array in a wrapper, by a name that is known or the only one there; None if all is null."""
+    if not isinstance(wrapper, dict):
+        raise SourceMalformed("_embedded is no object")
+    known = [wrapper[name] for name in prefer if wrapper.get(name) is not None]
+    values = known[:1] or [value for value in wrapper.values() if isinstance(value, list)]
+    if all(value is None for value in wrapper.values()):
+        return None
+    if len(values) != 1 or not isinstance(values[0], list | dict):
+        raise SourceMalformed(f"not exactly one array, but the keys {_names(wrapper)}")
+    return values[0] if isinstance(values[0], list) else values
+
+
+def next_href(body: object) -> str | None:
+    """Where the next page is; None on the last one."""
+    return _href(body, "next")
+
+
+def records_href(item: object) -> str | None:
+    """Where the records of an import are; None if it has none to fetch."""
+    return _href(item, "records")
+
+
+def _href(holder: object, relation: str) -> str | None:
+    links = (holder.get("_links") if isinstance(holder, dict) else None) or {}
+    if not isinstance(links, dict):
+        raise SourceMalformed("_links is no object")
+    link = links.get(relation)
+    if isinstance(link, list) and len(link) <= 1:
+        link = link[0] if link else None
+    href = link.get("href") if isinstance(link, dict) else link
+    if href is None or href == "":
+        return None
+    if not isinstance(href, str):
+        raise SourceMalformed(f"the {relation} link is no text")
+    if (isinstance(link, dict) and link.get("templated") is True) or _TEMPLATE.search(href):
+        raise SourceMalformed(f"the {relation} link is a template, not an address")
+    return href
+
+
+def total(body: object) -> int | None:
+    """How many items the source says there are on all pages."""
+    return _length(body.get("total")) if isinstance(body, dict) else None
+
+
+def error_code(body: bytes) -> object:
+    """The code in the body of an error, None if there is none."""
+    try:
+        error = parse_json(body)
+    except SourceMalformed:
+        return None
+    return error.get("code") if isinstance(error, dict) else None
+
+
+def _length(value: object) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - bigint
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def rooted(href: str, *, current: str, base: str) -> str:
+    """The absolute address of a link that stood in `current`, always on the origin and under the path of `base`.
+
+    Path and query stay as they are but for spaces, control and non-ASCII characters, which are quoted.
+    """
+    link = quote(href.strip(_SPACE), safe=_PRINTABLE, errors="surrogatepass")
+    try:
+        parts = urlsplit(link)
+        if not parts.scheme and not parts.netloc and not parts.path.startswith("/"):
+            parts = urlsplit(urljoin(current, link))
+    except ValueError:
+        raise SourceMalformed("a link is no address") from None
+    is_absolute = parts.netloc or parts.path.startswith("/")
+    if parts.scheme not in {"", "http", "https"} or not is_absolute:
+        raise SourceMalformed("a link is no http address")
+    root = urlsplit(base)
+    path = parts.path or "/"
+    prefix = "" if path == root.path or path.startswith(f"{root.path}/") else root.path
+    query = f"?{parts.query}" if parts.query else ""
+    return f"{root.scheme}://{root.netloc}{prefix}{path}{query}"
+
+
+def _names(keys: Iterable[str]) -> str:
+    """The keys as far as they look like names; anything else may be somebody's data."""
+    return ", ".join(sorted(key if _NAME.fullmatch(key) else "?" for key in keys)[:12]) or "(none)"

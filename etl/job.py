@@ -1,0 +1,194 @@
+"""One account's sync under way: its tools, its options, and the notes that end up in the ledger."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from etl import loader, runs
+from etl.client import Client
+from etl.client import Counts as ClientCounts
+from etl.config import AccountSettings
+from etl.counts import Traffic
+from etl.errors import DatabaseError, LockHeld
+from etl.outcome import AccountOutcome, ResourceOutcome
+from etl.reading import SOURCE_ERRORS, Source
+from etl.rows import Rejected
+from etl.runs import Run
+from etl.warehouse import Warehouse
+from etl.window import Window
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Options(NamedTuple):
+    """What the sync command was asked for."""
+
+    only: Literal["imports", "case-fields"] | None = None
+    window: Window | None = None
+    full: bool = False
+    dry_run: bool = False
+
+    @property
+    def wants_imports(self) -> bool:
+        """False if only the case fields are wanted."""
+        return self.only != "case-fields"
+
+    @property
+    def wants_case_fields(self) -> bool:
+        """A backfill leaves the case fields alone unless it asks for them."""
+        return self.only == "case-fields" or (self.only is None and self.window is None)
+
+
+class Progress(NamedTuple):
+    """How far a resource is; `total` is None while nobody knows."""
+
+    account: str
+    resource: str
+    done: int
+    total: int | None
+    rows: int
+
+
+@dataclass
+class Job:
+    """Everything that the steps of one account's sync share."""
+
+    settings: AccountSettings
+    client: Client
+    warehouse: Warehouse
+    run: Run
+    options: Options
+    stop: threading.Event
+    outcome: AccountOutcome
+    keep_rejected: timedelta
+    show: Callable[[Progress], None] = lambda _: None
+    _is_open: bool = False
+
+    @property
+    def account(self) -> str:
+        """The name that stands first in every key."""
+        return self.settings.name
+
+    @property
+    def source(self) -> Source:
+        """What reading the account's source needs."""
+        return Source.of(self.settings, self.client, stop=self.stop)
+
+    def open(self) -> None:
+        """Afterwards the account's lock is held and the run is on record."""
+        threading.Thread(target=self.warehouse.cancel_when_stopped, daemon=True).start()
+        self.warehouse.open()
+        self.warehouse.transact(self._start)
+        self._is_open = True
+
+    def close(self) -> None:
+        """Afterwards the run is closed with its outcome, as far as the database lets it, and the lock is free."""
+        self.warehouse.closing()
+        first = next((failure.message for failure in self.outcome.failures), None)
+        if self._is_open:
+            try:
+                self.warehouse.transact(
+                    lambda connection: runs.finish_run(connection, self.run, outcome=self.outcome.outcome, error=first)
+                )
+            except (DatabaseError, LockHeld) as error:
+                self.outcome.fail(error)
+        self.warehouse.close()
+
+    @contextmanager
+    def resource(self, name: str, *more: str) -> Iterator[list[ResourceOutcome]]:
+        """Inside, an error of the source ends these resources alone; their counts reach the ledger whatever happens."""
+        notes = {each: ResourceOutcome() for each in (name, *more)}
+        self.outcome.resources.update(notes)
+        before, started = self.client.counts, time.perf_counter()
+        try:
+            yield list(notes.values())
+        except SOURCE_ERRORS as error:
+            self.outcome.fail(error, resource=name)
+        finally:
+            self._measure(notes[name].traffic, before, started)
+            for each, note in notes.items():
+                self._log(each, note)
+        for each, note in notes.items():
+            self._save(each, note)
+
+    def load(self, note: ResourceOutcome, unit: Callable[[Connection], T]) -> T:
+        """The unit's result, committed; its seconds count as loading."""
+        started = time.perf_counter()
+        try:
+            return self.warehouse.transact(unit)
+        finally:
+            note.traffic.load_seconds += time.perf_counter() - started
+
+    def reject(self, note: ResourceOutcome, items: Collection[Rejected]) -> None:
+        """Afterwards the items are kept as rejected; in a full sync the standing ones count as new."""
+        if not items:
+            return
+        new = self.load(
+            note,
+            lambda connection: loader.keep_rejected(connection, self.account, self.run.run_id, list(items)),
+        )
+        note.counts.rejected += len(items)
+        self.outcome.new_rejected += len(items) if self.options.full else new
+
+    def progress(self, name: str, note: ResourceOutcome, more: int, total: int) -> None:
+        """Show how far the resource is."""
+        note.done += more
+        self.show(Progress(self.account, name, note.done, total, note.counts.read))
+
+    def _start(self, connection: Connection) -> None:
+        retention = timedelta(days=self.settings.retention_days)
+        warn_of_gap(self.account, runs.seconds_since_listing(connection, self.account), retention)
+        died = runs.start_run(connection, self.run, window=self.options.window, options=self._options())
+        if died:
+            log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
+        loader.prune_rejected(connection, self.account, self.keep_rejected)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "only": self.options.only,
+            "full": self.options.full,
+            "retention_days": self.settings.retention_days,
+            "record_data": self.settings.record_data,
+        }
+
+    def _measure(self, traffic: Traffic, before: ClientCounts, started: float) -> None:
+        after = self.client.counts
+        traffic.requests = after.requests - before.requests
+        traffic.retries = after.retries - before.retries
+        traffic.bytes = after.bytes - before.bytes
+        traffic.fetch_seconds = after.seconds_fetching - before.seconds_fetching
+        traffic.seconds = time.perf_counter() - started
+
+    def _save(self, name: str, note: ResourceOutcome) -> None:
+        self.warehouse.transact(
+            lambda connection: runs.save_resource(
+                connection, self.run, name, counts=note.counts, traffic=note.traffic, complete=note.complete
+            )
+        )
+
+    def _log(self, name: str, note: ResourceOutcome) -> None:
+        pairs = {
+            **note.counts.to_json(),
+            "requests": note.traffic.requests,
+            "seconds": round(note.traffic.seconds, 2),
+        }
+        tail = " ".join(f"{key}={value}" for key, value in pairs.items())
+        log.info("account=%s resource=%s %s complete=%s", self.account, name, tail, note.complete)
+
+
+def warn_of_gap(account: str, seconds: float | None, retention: timedelta) -> None:
+    """Say so if imports may have come and gone since the list was last read whole."""
+    if seconds is not None and seconds > retention.total_seconds():
+        message = (
+            "account=%s the last complete listing is %.1f days old, the source forgets after %d: imports may be lost"
+        )
+        log.warning(message, account, seconds / 86_400, retention.days)

@@ -1,0 +1,244 @@
+"""Loading the records of imports: each import's records and errors are replaced as a whole, in one transaction.
+
+Records of an import that has none stored are copied straight into the table. Others are copied into temporary tables
+first, so that only the rows that differ are written.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+import psycopg
+from psycopg import sql
+from psycopg.types.json import Jsonb
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Delete,
+    Insert,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import insert as upsert_into
+from sqlalchemy.schema import CreateTable
+
+from etl.counts import Counts
+from etl.rows import RecordErrorRow, RecordRow
+from etl.tables import import_record_errors, import_records, imports
+
+encode = msgspec.json.Encoder(decimal_format="number").encode
+ACCOUNT = bindparam("account_name", type_=Text)
+IDS = bindparam("ids", type_=ARRAY(Text))
+COPY_TYPES = {Text: "text", BigInteger: "int8", Integer: "int4", JSONB: "jsonb", Boolean: "bool"}
+RECORD_COLUMNS = ("account", "import_id", *RecordRow._fields)
+ERROR_COLUMNS = ("account", "import_id", *RecordErrorRow._fields)
+RECORD_CELLS = ("record_id", "line", "position", "status", "data")
+ERROR_CELLS = ("code", "message", "description", "field", "field_description", "extra")
+
+
+class Content(NamedTuple):
+    """The records of one import; `records` is None if there was nothing to fetch, and stored ones stay.
+
+    `finished`: the import had come to its end before its records were read.
+    """
+
+    import_id: str
+    records: Sequence[RecordRow] | None
+    errors: Sequence[RecordErrorRow]
+    finished: bool
+
+
+def _staging(stored: Table, columns: Sequence[str], *more: Column[Any]) -> Table:
+    return Table(
+        f"staged_{stored.name}",
+        MetaData(),
+        *(Column(name, stored.c[name].type) for name in columns),
+        *more,
+        prefixes=["TEMPORARY"],
+        postgresql_on_commit="DELETE ROWS",
+    )
+
+
+STAGED = _staging(import_records, RECORD_COLUMNS, Column("errors_differ", Boolean, server_default=false()))
+STAGED_ERRORS = _staging(import_record_errors, ERROR_COLUMNS)
+
+
+def replace_records(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
+    """Afterwards the imports' records and errors are exactly these; finished imports are marked as loaded."""
+    read = [content for content in contents if content.records is not None]
+    stored = _stored_ids(connection, account, [content.import_id for content in read])
+    fresh = [content for content in read if content.import_id not in stored]
+    counts = _copy_contents(connection, account, fresh, import_records, import_record_errors)
+    counts.add(_replace(connection, account, [content for content in read if content.import_id in stored]))
+    _mark_loaded(connection, account, [content.import_id for content in contents if content.finished])
+    return counts
+
+
+def _stored_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
+    found = (
+        select(table.c.import_id).where(table.c.account == ACCOUNT, table.c.import_id == func.any(IDS))
+        for table in (import_records, import_record_errors)
+    )
+    first, second = found
+    statement = first.union(second)
+    return set(connection.scalars(statement, {"account_name": account, "ids": list(ids)}))
+
+
+def _mark_loaded(connection: Connection, account: str, ids: Sequence[str]) -> None:
+    if not ids:
+        return
+    pending = and_(
+        imports.c.account == ACCOUNT,
+        imports.c.import_id == func.any(IDS),
+        imports.c.records_loaded_at.is_(None),
+    )
+    statement = update(imports).values(records_loaded_at=func.now()).where(pending)
+    connection.execute(statement, {"account_name": account, "ids": list(ids)})
+
+
+def _copy_contents(
+    connection: Connection, account: str, contents: Sequence[Content], records: Table, errors: Table
+) -> Counts:
+    if not contents:
+        return Counts()
+    rows = ((account, c.import_id, *row[:-1], Jsonb(row[-1], bytes)) for c in contents for row in c.records or ())
+    error_rows = ((account, c.import_id, *row[:-1], Jsonb(row[-1], encode)) for c in contents for row in c.errors)
+    inserted = _copy(connection, records, RECORD_COLUMNS, rows)
+    _copy(connection, errors, ERROR_COLUMNS, error_rows)
+    return Counts(inserted=inserted)
+
+
+def _copy(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> int:
+    """COPY the rows in Postgres' binary format; says how many there were."""
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    name = sql.Identifier(*filter(None, (table.schema, table.name)))
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    number = 0
+    with driver.cursor() as cursor, cursor.copy(_COPY.format(name, names)) as copy:
+        copy.set_types([COPY_TYPES[type(table.c[column].type)] for column in columns])
+        for number, row in enumerate(rows, 1):  # noqa: B007 - the last number is the answer
+            copy.write_row(row)
+    return number
+
+
+_COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
+
+
+def _replace(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
+    if not contents:
+        return Counts()
+    _stage(connection, account, contents)
+    parameters = {"account_name": account, "ids": [content.import_id for content in contents]}
+    connection.execute(_FLAG_ERRORS, parameters)
+    removed = connection.execute(_DELETE_GONE, parameters).rowcount
+    inserted, updated, unchanged = connection.execute(_COUNT, parameters).one()
+    if inserted or updated:
+        connection.execute(_UPSERT, parameters)
+    connection.execute(_DELETE_ERRORS, parameters)
+    connection.execute(_INSERT_ERRORS, parameters)
+    return Counts(inserted=inserted, updated=updated, unchanged=unchanged, removed=removed)
+
+
+def _stage(connection: Connection, account: str, contents: Sequence[Content]) -> None:
+    """Fill the temporary tables, made at their first use: an idle run has no need of them."""
+    for table in (STAGED, STAGED_ERRORS):
+        connection.execute(CreateTable(table, if_not_exists=True))
+        connection.execute(delete(table))
+    _copy_contents(connection, account, contents, STAGED, STAGED_ERRORS)
+
+
+def _of_batch(table: Table) -> Any:
+    return and_(table.c.account == ACCOUNT, table.c.import_id == func.any(IDS))
+
+
+def _key(table: Any) -> Any:
+    return tuple_(table.c.import_id, table.c.record_key)
+
+
+def _differs(left: Any, right: Any, names: Sequence[str]) -> Any:
+    return tuple_(*(left.c[name] for name in names)).is_distinct_from(tuple_(*(right.c[name] for name in names)))
+
+
+def _flag_errors() -> Any:
+    """Staged records whose errors are not the stored ones are flagged."""
+    stored = select(import_record_errors).where(_of_batch(import_record_errors)).subquery("stored")
+    staged = STAGED_ERRORS
+    same = and_(
+        stored.c.import_id == staged.c.import_id,
+        stored.c.record_key == staged.c.record_key,
+        stored.c.error_no == staged.c.error_no,
+    )
+    differing = (
+        select(
+            func.coalesce(stored.c.import_id, staged.c.import_id).label("import_id"),
+            func.coalesce(stored.c.record_key, staged.c.record_key).label("record_key"),
+        )
+        .select_from(stored.join(staged, same, full=True))
+        .where(or_(stored.c.account.is_(None), staged.c.account.is_(None), _differs(stored, staged, ERROR_CELLS)))
+        .subquery("differing")
+    )
+    return update(STAGED).values(errors_differ=True).where(_key(STAGED) == _key(differing))
+
+
+def _joined() -> Any:
+    """Staged records with their stored partners."""
+    partner = and_(_of_batch(import_records), _key(import_records) == _key(STAGED))
+    return STAGED.outerjoin(import_records, partner)
+
+
+IS_NEW = import_records.c.account.is_(None)
+IS_CHANGED = and_(
+    import_records.c.account.is_not(None),
+    or_(STAGED.c.errors_differ, _differs(import_records, STAGED, RECORD_CELLS)),
+)
+
+
+def _count() -> Any:
+    counted = (func.count().filter(which) for which in (IS_NEW, IS_CHANGED, ~or_(IS_NEW, IS_CHANGED)))
+    return select(*counted).select_from(_joined())
+
+
+def _upsert() -> Insert:
+    rows = select(*(STAGED.c[name] for name in RECORD_COLUMNS)).select_from(_joined()).where(or_(IS_NEW, IS_CHANGED))
+    statement = upsert_into(import_records).from_select(RECORD_COLUMNS, rows, include_defaults=False)
+    written: Mapping[str, Any] = {name: statement.excluded[name] for name in (*RECORD_CELLS, "last_changed_at")}
+    return statement.on_conflict_do_update(index_elements=list(import_records.primary_key.columns), set_=written)
+
+
+def _delete_gone() -> Delete:
+    staged = select(STAGED.c.import_id, STAGED.c.record_key)
+    return delete(import_records).where(_of_batch(import_records), _key(import_records).not_in(staged))
+
+
+def _delete_errors() -> Delete:
+    kept = select(STAGED.c.import_id, STAGED.c.record_key).where(~STAGED.c.errors_differ)
+    return delete(import_record_errors).where(_of_batch(import_record_errors), _key(import_record_errors).not_in(kept))
+
+
+def _insert_errors() -> Insert:
+    flagged = and_(_key(STAGED) == _key(STAGED_ERRORS), STAGED.c.errors_differ)
+    rows = select(*(STAGED_ERRORS.c[name] for name in ERROR_COLUMNS)).select_from(STAGED_ERRORS.join(STAGED, flagged))
+    return insert(import_record_errors).from_select(ERROR_COLUMNS, rows, include_defaults=False)
+
+
+_FLAG_ERRORS = _flag_errors()
+_COUNT = _count()
+_UPSERT = _upsert()
+_DELETE_GONE = _delete_gone()
+_DELETE_ERRORS = _delete_errors()
+_INSERT_ERRORS = _insert_errors()

@@ -1,0 +1,171 @@
+"""Waiting for the source, and trying again what may pass by itself; a stop ends every wait."""
+
+import logging
+import random
+import threading
+from collections.abc import Callable
+from operator import add
+from typing import NamedTuple, TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
+
+from etl.config import AccountSettings
+from etl.errors import EtlError, Interrupted, SourceUnavailable
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_ATTEMPTS = 8
+_back_off = wait_random_exponential(multiplier=0.5, max=30, min=0.05)
+
+
+class Transient(Exception):
+    """A failure that may pass by itself; carries what is raised when patience is at its end."""
+
+    def __init__(self, error: EtlError, *, retry_after: float = 0) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.retry_after = retry_after
+
+
+class Counts(NamedTuple):
+    """What a client has done so far; the seconds are summed over its threads.
+
+    `seconds_waiting` were spent between requests (back-off and ceiling), `seconds_fetching` in them.
+    """
+
+    requests: int = 0
+    retries: int = 0
+    bytes: int = 0
+    seconds_waiting: float = 0.0
+    seconds_fetching: float = 0.0
+
+
+class Tally:
+    """Counts that any thread may add to."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sum = Counts()
+
+    def add(self, counts: Counts) -> None:
+        """The sum has grown by these."""
+        with self._lock:
+            self._sum = Counts(*map(add, self._sum, counts))
+
+    @property
+    def counts(self) -> Counts:
+        """The sum as it stands."""
+        return self._sum
+
+
+class Patience:
+    """How long and how often one account's source is asked; all threads share the ceiling and the tally."""
+
+    def __init__(
+        self,
+        settings: AccountSettings,
+        *,
+        stop: threading.Event,
+        sleep: Callable[[float], object],
+        clock: Callable[[], float],
+    ) -> None:
+        self.stop = stop
+        self.clock = clock
+        self.tally = Tally()
+        self._sleep = sleep
+        self._timeout = settings.timeout
+        self._retry_seconds = settings.retry_seconds
+        self._gap = 1 / settings.requests_per_second if settings.requests_per_second else 0.0
+        self._lock = threading.Lock()
+        self._free_at = clock()
+
+    def pause(self, seconds: float) -> None:
+        """That long has passed; raises Interrupted at once when asked to stop."""
+        if seconds > 0:
+            begun = self.clock()
+            self._sleep(seconds)
+            self.tally.add(Counts(seconds_waiting=self.clock() - begun))
+        if self.stop.is_set():
+            raise Interrupted("interrupted")
+
+    def pace(self) -> None:
+        """One more request keeps under the ceiling."""
+        with self._lock:
+            now = self.clock()
+            begins = max(now, self._free_at)
+            self._free_at = begins + self._gap
+        self.pause(begins - now)
+
+    def hold(self, seconds: float) -> None:
+        """No thread sends a request for that long, unless no request would be retried for so long."""
+        if seconds <= self._retry_seconds:
+            with self._lock:
+                self._free_at = max(self._free_at, self.clock() + seconds)
+
+    def retry(self, attempt: Callable[[float], T]) -> T:
+        """What the attempt returns in the end; it is told the instant at which it has to end.
+
+        Attempts are bounded in number and in time; the last failure says so.
+        """
+        begun = self.clock()
+        try:
+            return attempt(begun + max(self._retry_seconds, self._timeout))
+        except Transient as failure:
+            first = failure
+        return self._retried(attempt, first, begun)
+
+    def _retried(self, attempt: Callable[[float], T], first: Transient, begun: float) -> T:
+        """What `retry` returns after a first failure; tenacity's bookkeeping would cost every other request 3 %."""
+        known = [first]
+
+        def left() -> float:
+            return begun + self._retry_seconds - self.clock()
+
+        def again() -> T:
+            if known:
+                raise known.pop()
+            return attempt(self.clock() + max(left(), self._timeout))
+
+        retrying = Retrying(
+            sleep=self.pause,
+            wait=lambda state: _wait(state, left()),
+            stop=lambda state: _is_over(state, left()),
+            retry=retry_if_exception_type(Transient),
+            before_sleep=self._note,
+            reraise=True,
+        )
+        try:
+            return retrying(again)
+        except Transient as failure:
+            raise _given_up(failure, retrying.statistics["attempt_number"], left()) from None
+
+    def _note(self, state: RetryCallState) -> None:
+        log.info("%s attempt=%d wait=%.1f", _failure(state), state.attempt_number, state.upcoming_sleep)
+        self.tally.add(Counts(retries=1))
+
+
+def _failure(state: RetryCallState) -> Transient:
+    failure = state.outcome.exception() if state.outcome else None
+    assert isinstance(failure, Transient)  # noqa: S101 - nothing else is retried
+    return failure
+
+
+def _wait(state: RetryCallState, left: float) -> float:
+    if asked := _failure(state).retry_after:
+        # Slightly longer, and not all threads at the same instant.
+        return asked * random.uniform(1, 1.05)  # noqa: S311
+    return min(_back_off(state), max(left, 0))
+
+
+def _is_over(state: RetryCallState, left: float) -> bool:
+    return state.attempt_number >= MAX_ATTEMPTS or left <= 0 or _failure(state).retry_after > left
+
+
+def _given_up(failure: Transient, attempts: int, left: float) -> EtlError:
+    if failure.retry_after > left > 0:
+        wait = f"asks to wait {failure.retry_after:.0f} s, TALKDESK_RETRY_SECONDS leaves {left:.0f} s"
+        return SourceUnavailable(f"{failure}; {wait}")
+    tries = "1 attempt" if attempts == 1 else f"{attempts} attempts"
+    return type(failure.error)(f"{failure}; given up after {tries}")

@@ -1,0 +1,287 @@
+"""Reading the source: pages are fetched and flattened here, in threads, into rows that are ready to load."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple, TypeVar
+
+from etl import extractor, hal, transformer
+from etl.client import Client
+from etl.config import AccountSettings
+from etl.errors import EtlError, NotFound, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.extractor import Page
+from etl.rows import RecordErrorRow, RecordRow, Rejected
+from etl.threads import parallel
+from etl.transformer import Privacy
+from etl.values import json_bytes
+from etl.window import Window
+
+T = TypeVar("T")
+SOURCE_ERRORS = (SourceUnavailable, SourceRefused, SourceMalformed)
+
+
+class Source(NamedTuple):
+    """One account's side of the source."""
+
+    client: Client
+    privacy: Privacy
+    concurrency: int
+    stop: threading.Event
+
+    @classmethod
+    def of(cls, settings: AccountSettings, client: Client, *, stop: threading.Event) -> "Source":
+        """The account's side, with what its settings allow to be kept."""
+        privacy = Privacy(
+            record_data=settings.record_data,
+            hash_columns=frozenset(settings.hash_columns),
+            hash_key=settings.hash_key.get_secret_value().encode() if settings.hash_key else b"",
+        )
+        return cls(client, privacy, settings.concurrency, stop)
+
+
+class Link(NamedTuple):
+    """Where the records of an import are (None: it has none), and how it stood when it was listed."""
+
+    import_id: str
+    href: str | None
+    finished: bool
+    total_records: int | None
+
+
+@dataclass
+class Reading:
+    """How far a listing was read, and what the source said of its length."""
+
+    read: int = 0
+    total: int | None = None
+    says_something: bool = False
+    error: EtlError | None = None
+
+    def note(self, page: Page) -> None:
+        """Afterwards the page is counted."""
+        self.read += len(page.items)
+        self.total = self.total if page.total is None else page.total
+        self.says_something = self.says_something or page.claimed
+
+    @property
+    def is_whole(self) -> bool:
+        """True if it was read to its end and is as long as the source says, if it says."""
+        return self.error is None and not self.is_short
+
+    @property
+    def is_short(self) -> bool:
+        """True if fewer items were read than the source says there are."""
+        return self.total is not None and self.read < self.total
+
+    def shortness(self, what: str) -> SourceMalformed | None:
+        """An error that says how much is missing, if anything is."""
+        if not self.is_short:
+            return None
+        return SourceMalformed(f"{what}: {self.read} items were read, twice, but the source says {self.total}")
+
+    def require_whole(self, what: str) -> None:
+        """Raise what went wrong, if anything did."""
+        if error := self.error or self.shortness(what):
+            raise error
+
+
+@dataclass
+class Listing:
+    """The listed imports as rows ready to load, by id; of the same id the last one counts."""
+
+    window: Window | None = None
+    reading: Reading = field(default_factory=Reading)
+    rows: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+    links: dict[str, Link] = field(default_factory=dict)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+
+    def add(self, items: Iterable[object]) -> None:
+        """Afterwards the imports of a page are among the rows, or among the rejected."""
+        for item in items:
+            row = transformer.import_row(item)
+            if isinstance(row, Rejected):
+                self.rejected[row.item] = row
+            elif self.window is None or self.window.contains(row.created_at):
+                self.rows[row.import_id,] = json_bytes(row._asdict())
+                finished = transformer.is_terminal(row.status)
+                self.links[row.import_id] = Link(row.import_id, _records_href(item), finished, row.total_records)
+
+
+class BrokenHref(str):
+    """A records link that cannot be followed; the text says why."""
+
+    __slots__ = ()
+
+
+def _records_href(item: object) -> str | None:
+    try:
+        return hal.records_href(item)
+    except SourceMalformed as error:
+        return BrokenHref(str(error))
+
+
+def read_listing(source: Source, window: Window | None = None) -> Listing:
+    """The whole list of imports, as far as it could be read."""
+    listing = Listing(window)
+
+    def add(page: Page) -> None:
+        listing.add(page.items)
+
+    listing.reading = _read(lambda: extractor.import_pages(source.client), add, source.stop)
+    return listing
+
+
+@dataclass
+class CaseFields:
+    """Case fields and their entries as rows ready to load; of the same field the last one counts.
+
+    `unreadable` are the fields whose dictionary was no list: their entries are unknown, not gone.
+    """
+
+    reading: Reading = field(default_factory=Reading)
+    rows: dict[tuple[str, ...], bytes] = field(default_factory=dict)
+    entries_of: dict[str, dict[tuple[str, ...], bytes]] = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+    rejected: dict[str, Rejected] = field(default_factory=dict)
+    rejected_entries: dict[str, list[Rejected]] = field(default_factory=dict)
+
+    def add(self, items: Iterable[object]) -> None:
+        """Afterwards the fields of a page are among the rows, or among the rejected."""
+        for item in items:
+            found = transformer.case_field(item)
+            if isinstance(found, Rejected):
+                self.rejected[found.item] = found
+                continue
+            key = found.row.field_key
+            self.rows[key,] = json_bytes(found.row._asdict())
+            self.entries_of[key] = {(key, entry.entry_id): json_bytes(entry._asdict()) for entry in found.entries}
+            self.rejected_entries[key] = found.rejected
+            (self.unreadable.discard if found.dict_list_readable else self.unreadable.add)(key)
+
+    @property
+    def entries(self) -> dict[tuple[str, ...], bytes]:
+        """The entries of all fields by field key and entry id."""
+        return {key: row for entries in self.entries_of.values() for key, row in entries.items()}
+
+
+def read_case_fields(source: Source) -> CaseFields:
+    """All case fields with their dictionaries, as far as they could be read."""
+    fields = CaseFields()
+
+    def add(page: Page) -> None:
+        fields.add(page.items)
+
+    fields.reading = _read(lambda: extractor.case_field_pages(source.client), add, source.stop)
+    return fields
+
+
+def _read(pages: Callable[[], Iterable[Page]], add: Callable[[Page], None], stop: threading.Event) -> Reading:
+    """Read to the end, and once more if it came out short of what the source says."""
+    reading = _read_once(pages(), add, stop)
+    return _read_once(pages(), add, stop) if reading.error is None and reading.is_short else reading
+
+
+def _read_once(pages: Iterable[Page], add: Callable[[Page], None], stop: threading.Event) -> Reading:
+    reading = Reading()
+    try:
+        for page in _in_background(pages, stop):
+            reading.note(page)
+            add(page)
+    except SOURCE_ERRORS as error:
+        reading.error = error
+    return reading
+
+
+def _in_background(items: Iterable[T], stop: threading.Event) -> Iterator[T]:
+    """The same items, drawn in another thread, so that waiting for them can be interrupted."""
+    for batch in parallel(_same, items, workers=1, stop=stop):
+        yield from batch
+
+
+def _same(item: T) -> T:
+    return item
+
+
+class Records(NamedTuple):
+    """The records of one import; `failure` says why they could not be read, or not to their end.
+
+    Both lists are None if there was nothing to fetch.
+    """
+
+    link: Link
+    rows: list[RecordRow] | None
+    errors: list[RecordErrorRow]
+    rejected: list[Rejected]
+    read: int = 0
+    flatten_seconds: float = 0.0
+    failure: EtlError | None = None
+
+
+def read_records(source: Source, links: Iterable[Link]) -> Iterator[list[Records]]:
+    """The records of the imports, in the order in which they come in, several imports at a time."""
+    return parallel(lambda link: _read_records(source, link), links, workers=source.concurrency, stop=source.stop)
+
+
+def _read_records(source: Source, link: Link) -> Records:
+    if link.href is None:
+        return Records(link, None, [], [])
+    try:
+        if isinstance(link.href, BrokenHref):
+            raise SourceMalformed(link.href)
+        return _flatten_records(source, link, link.href)
+    except NotFound:  # normal: the import may be gone, or a failed one never had any
+        return Records(link, None, [], [])
+    except SOURCE_ERRORS as error:
+        return Records(link, None, [], [], failure=error)
+
+
+def _flatten_records(source: Source, link: Link, href: str) -> Records:
+    """Read to the end, and once more if they came out short of what the source says."""
+    records = _flatten_once(source, link, href)
+    return _flatten_once(source, link, href) if records.failure else records
+
+
+def _flatten_once(source: Source, link: Link, href: str) -> Records:
+    flattener = transformer.RecordFlattener(link.import_id, source.privacy)
+    rows: list[RecordRow] = []
+    errors: list[RecordErrorRow] = []
+    rejected: list[Rejected] = []
+    reading, seconds = Reading(), 0.0
+    for page in extractor.record_pages(source.client, href):
+        reading.note(page)
+        started = time.thread_time()
+        for found in flattener.rows(page.items):
+            if isinstance(found, Rejected):
+                rejected.append(found)
+            else:
+                rows.append(found[0])
+                errors.extend(found[1])
+        seconds += time.thread_time() - started
+    return Records(link, rows, errors, rejected, reading.read, seconds, reading.shortness("records"))
+
+
+class Asked(NamedTuple):
+    """What the source says of one import when asked for it by itself; `item` is None if it has forgotten it."""
+
+    import_id: str
+    item: object | None
+    failure: EtlError | None = None
+
+
+def ask_for_imports(source: Source, ids: Iterable[str]) -> Iterator[Asked]:
+    """Ask the source for each import by itself."""
+    for batch in parallel(lambda id_: _ask(source, id_), ids, workers=source.concurrency, stop=source.stop):
+        yield from batch
+
+
+def _ask(source: Source, import_id: str) -> Asked:
+    try:
+        item = extractor.fetch_import(source.client, import_id)
+        if getattr(transformer.import_row(item), "import_id", None) != import_id:
+            raise SourceMalformed("the source was asked for one import and answered with something else")
+        return Asked(import_id, item)
+    except NotFound:
+        return Asked(import_id, None)
+    except SOURCE_ERRORS as error:
+        return Asked(import_id, None, failure=error)

@@ -1,0 +1,48 @@
+"""How Alembic runs: in one transaction, behind one lock, in the schema of the tables."""
+
+from alembic import context
+from sqlalchemy import Connection, text
+
+from etl.tables import SCHEMA, metadata
+
+# Lock waits are short because a waiting DDL statement blocks every reader behind it.
+# The setting for Citus is accepted and ignored by plain Postgres.
+RAILS = (
+    "SET LOCAL lock_timeout = '10s'",
+    "SET LOCAL statement_timeout = '30min'",
+    "SET LOCAL citus.multi_shard_modify_mode = 'sequential'",
+    f"SELECT pg_advisory_xact_lock(hashtextextended('{SCHEMA} migrations', 0))",
+)
+
+
+def configure(connection: Connection | None = None) -> None:
+    context.configure(
+        connection=connection,
+        dialect_name=None if connection else "postgresql",
+        target_metadata=metadata,
+        version_table_schema=SCHEMA,
+        include_schemas=True,
+        include_name=lambda name, kind, _: kind != "schema" or name == SCHEMA,
+        compare_server_default=True,
+        literal_binds=connection is None,
+    )
+
+
+def run(connection: Connection | None) -> None:
+    if connection is not None and not has_schema(connection):
+        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    configure(connection)
+    with context.begin_transaction():
+        for statement in RAILS:
+            context.execute(statement)
+        if connection is None:
+            context.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+        context.run_migrations()
+
+
+def has_schema(connection: Connection) -> bool:
+    found = text("SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = :name")
+    return connection.execute(found, {"name": SCHEMA}).scalar() is not None
+
+
+run(context.config.attributes.get("connection"))
