@@ -172,13 +172,15 @@ def _client_auth(settings: AccountSettings, *, issued_at: int) -> ClientAuth:
     from etl.config.keys import algorithm_of  # noqa: PLC0415
 
     pem = settings.private_key.get_secret_value() if settings.private_key else ""
+    algorithm = algorithm_of(pem)
+    key = import_key(pem, "EC" if algorithm.startswith("ES") else "RSA")
     method = PrivateKeyJWT(
         settings.token_url,
         claims={"jti": str(uuid.uuid4()), "iat": issued_at, "exp": issued_at + ASSERTION_SECONDS},
         headers={"kid": settings.key_id},
-        alg=algorithm_of(pem),
+        alg=algorithm,
     )
-    return ClientAuth(settings.client_id, import_key(pem), method)
+    return ClientAuth(settings.client_id, key, method)
 
 
 def _is_about_scope(answer: Answer) -> bool:

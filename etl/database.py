@@ -64,15 +64,17 @@ WORDS: dict[str, str] = {
 }
 
 
-def conninfo(settings: WarehouseSettings) -> str:
-    """The warehouse's libpq URL; without `DATABASE_URL` the embedded database is started and migrated."""
+@contextmanager
+def warehouse_url(settings: WarehouseSettings) -> Iterator[str]:
+    """The warehouse's libpq URL; without `DATABASE_URL` the embedded database runs inside, at head."""
     if settings.database_url is not None:
-        return _readable(settings.database_url.get_secret_value())
+        yield _readable(settings.database_url.get_secret_value())
+        return
     from etl import embedded  # noqa: PLC0415 - only those without DATABASE_URL pay for it
 
-    url = embedded.start(settings.home)
-    migrate(url)
-    return url
+    with embedded.running(settings.home) as url:
+        migrate(url)
+        yield url
 
 
 def _readable(url: str) -> str:

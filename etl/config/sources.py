@@ -27,11 +27,11 @@ class _ConfigFile(Settings):
 
 
 class _Given(NamedTuple):
-    """What is said of one account, how a message names one of its keys, and which of them mean nothing."""
+    """What is said of one account, how a message names one of its keys, and the keys that mean nothing."""
 
     values: dict[str, Any]
     name_of: Callable[[str], str]
-    unknown: tuple[str, ...] = ()
+    unknown: Sequence[str] = ()
 
 
 def load(names: Sequence[str] = ()) -> tuple[WarehouseSettings, tuple[AccountSettings, ...]]:
@@ -90,16 +90,16 @@ def _given_accounts() -> dict[str, _Given]:
 
 def _from_table(file: str, name: str, table: dict[str, Any], variables: dict[str, Any]) -> _Given:
     """The table's values, and the environment's where it has none."""
-    unknown = tuple(key for key in table if key not in AccountSettings.model_fields or key in _NO_VARIABLES)
+    unknown = [key for key in table if key not in AccountSettings.model_fields or key in _NO_VARIABLES]
     table = {key: value for key, value in table.items() if value != "" and key not in unknown}
     others = {"account"} | (_WAYS_IN if table.keys() & _WAYS_IN else frozenset())
     inherited = {key: value for key, value in variables.items() if key not in others}
 
     def name_of(key: str) -> str:
         place = f"{file} [accounts.{name}] {_key(key)}"
-        return place if key in table or key in unknown or key == "name" else f"{_variable(key)} ({place})"
+        return place if key in table or key in {"account", "name"} else f"{_variable(key)} ({place})"
 
-    return _Given({**inherited, **table, "name": name}, name_of, unknown)
+    return _Given({**inherited, **table, "name": name}, name_of, [f"{file} [accounts.{name}] {key}" for key in unknown])
 
 
 def _tables(file: str) -> dict[str, dict[str, Any]]:
@@ -128,7 +128,7 @@ def _variables(settings: type[BaseSettings]) -> dict[str, Any]:
 
 
 def _built(settings: type[S], given: _Given) -> S:
-    problems = [f"{given.name_of(key)}: no such setting" for key in given.unknown]
+    problems = [f"{key}: no such setting" for key in given.unknown]
     try:
         built = settings(**given.values)
     except ValidationError as error:

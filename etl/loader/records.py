@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.types.json import Jsonb
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -44,7 +43,9 @@ from etl.tables import import_record_errors, import_records, imports
 encode = msgspec.json.Encoder(decimal_format="number").encode
 ACCOUNT = bindparam("account_name", type_=Text)
 IDS = bindparam("ids", type_=ARRAY(Text))
-COPY_TYPES = {Text: "text", BigInteger: "int8", Integer: "int4", JSONB: "jsonb", Boolean: "bool"}
+# On the wire a jsonb is a version and its text; as bytes it passes through the driver without a wrapper for each row.
+COPY_TYPES = {Text: "text", BigInteger: "int8", Integer: "int4", JSONB: "bytea"}
+JSONB_VERSION = b"\1"
 RECORD_COLUMNS = ("account", "import_id", *RecordRow._fields)
 ERROR_COLUMNS = ("account", "import_id", *RecordErrorRow._fields)
 RECORD_CELLS = ("record_id", "line", "position", "status", "data")
@@ -116,8 +117,10 @@ def _copy_contents(
 ) -> Counts:
     if not contents:
         return Counts()
-    rows = ((account, c.import_id, *row[:-1], Jsonb(row[-1], bytes)) for c in contents for row in c.records or ())
-    error_rows = ((account, c.import_id, *row[:-1], Jsonb(row[-1], encode)) for c in contents for row in c.errors)
+    rows = ((account, c.import_id, *row[:-1], JSONB_VERSION + row[-1]) for c in contents for row in c.records or ())
+    error_rows = (
+        (account, c.import_id, *row[:-1], JSONB_VERSION + encode(row[-1])) for c in contents for row in c.errors
+    )
     inserted = _copy(connection, records, RECORD_COLUMNS, rows)
     _copy(connection, errors, ERROR_COLUMNS, error_rows)
     return Counts(inserted=inserted)

@@ -12,7 +12,7 @@ from etl import tables
 from tests.database.stored import DAY, HOUR, MORNING, add
 
 INSTANT = timedelta(microseconds=1)
-QUICK = 2.0  # seconds; a fifth of that on a slow machine
+QUICK = 2.0  # seconds; 0.1 on two old cores
 
 
 def as_of(connection: Connection, function: str, instant: datetime) -> Sequence[Any]:
@@ -144,9 +144,8 @@ MANY = {
         INSERT INTO talkdesk.case_field_entries_versions
             (account, field_key, entry_id, key, label, path, parent_id, depth, valid_from, valid_to)
         SELECT
-            'acme', 'f', 'e' || i, i, 'label ' || i, array_fill(CAST(i AS text), ARRAY[CASE WHEN i <= 50 THEN 1 ELSE 2 END]),
-            CASE WHEN i > 50 THEN 'e' || 1 + i % 50 END, CASE WHEN i <= 50 THEN 1 ELSE 2 END,
-            since, lead(since) OVER (PARTITION BY i ORDER BY since)
+            'acme', 'f', 'e' || i, i, 'label ' || i, '{}', CASE WHEN i > 50 THEN 'e' || 1 + i % 50 END,
+            CASE WHEN i <= 50 THEN 1 ELSE 2 END, since, lead(since) OVER (PARTITION BY i ORDER BY since)
         FROM generate_series(1, 5000) AS i, generate_series(CAST(:since AS timestamptz), :until, '1 day') AS since
     """,
 }
@@ -178,14 +177,14 @@ def scans(connection: Connection, name: str) -> dict[str, int]:
 
 @pytest.mark.parametrize("name", ["imports", "case_fields"])
 def test_the_plan_names_the_index(connection: Connection, name: str) -> None:
-    """The function is dissolved into the query, so that a filter on the account or the key reaches the table."""
+    """The function is dissolved into the query around it, so that its filters reach the table."""
     connection.execute(text(MANY[name]), {"since": MORNING, "until": MORNING + 19 * DAY})
     explain = {
-        "imports": "EXPLAIN SELECT * FROM talkdesk.imports_as_of(:instant) WHERE import_id = 'i7'",
-        "case_fields": "EXPLAIN SELECT * FROM talkdesk.case_fields_as_of(:instant) WHERE field_key = 'f7'",
+        "imports": "EXPLAIN SELECT * FROM talkdesk.imports_as_of(:instant) WHERE type = 'CREATE_USERS'",
+        "case_fields": "EXPLAIN SELECT * FROM talkdesk.case_fields_as_of(:instant) WHERE type = '001'",
     }
     plan = "\n".join(connection.scalars(text(explain[name]), {"instant": MORNING + 5 * DAY}))
 
-    assert f"Scan on {name}_versions" in plan or f"on {name}_versions v" in plan
-    assert "Function Scan" not in plan
     assert f"{name}_versions_valid_idx" in plan
+    assert "tstzrange(valid_from, valid_to) @>" in plan
+    assert "Filter: (type = " in plan

@@ -230,7 +230,7 @@ def test_settings_are_frozen_and_take_nothing_from_around() -> None:
     account = AccountSettings(name="acme", client_id="c", client_secret="s")
 
     with pytest.raises(ValidationError):
-        account.concurrency = 1
+        account.concurrency = 1  # type: ignore[misc]
     assert (8, "acme") == (account.concurrency, account.account)
 
 
@@ -289,6 +289,7 @@ EC = ec.generate_private_key(ec.SECP256R1())
         (pem(ec.generate_private_key(ec.SECP521R1())), "ES512"),
         (pem(rsa.generate_private_key(65537, 2048)), "RS256"),
     ],
+    ids=["PKCS#8", "SEC1", "Base64 in one line", "Base64 in lines", "P-384", "P-521", "RSA"],
 )
 def test_private_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, algorithm: str) -> None:
     """Keys come as PEM or as bare Base64; each is kept as PEM and knows its algorithm."""
@@ -314,6 +315,7 @@ def test_private_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str
         ("Zm9v", "holds no private key"),
         (SECRET, "holds no private key"),
     ],
+    ids=["protected", "Ed25519", "secp256k1", "half", "Base64 of something else", "no Base64"],
 )
 def test_keys_of_no_use(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, reason: str) -> None:
     """What cannot sign is refused by the variable's name, and nothing of it is repeated."""
@@ -398,11 +400,11 @@ def test_chosen_accounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     toml(monkeypatch, tmp_path, TWO.replace('hash_columns = ["Email"]', ""))
 
     assert ["beta"] == [account.name for account in load_accounts(["BETA", "beta"])]
-    with pytest.raises(UsageError, match="^--account gamma is not configured; alpha, beta is"):
+    with pytest.raises(UsageError, match=r"^--account gamma is not configured; alpha, beta is"):
         load_accounts(["gamma"])
     monkeypatch.delenv("TALKDESK_ETL_CONFIG")
     assert ["acme"] == [account.name for account in load_accounts(["Acme"])]
-    with pytest.raises(UsageError, match="^--account beta is not configured; acme is"):
+    with pytest.raises(UsageError, match=r"^--account beta is not configured; acme is"):
         load_accounts(["beta"])
 
 
@@ -415,7 +417,7 @@ def test_chosen_accounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
         ("[accounts]\na = 1", "accounts: there should be"),
         ("[acounts.a]", "no such setting: acounts"),
         ('[accounts.a]\nclient_secrt = "pl4nted-s3cret"', "[accounts.a] client_secrt: no such setting"),
-        ('[accounts.a]\nname = "b"', "[accounts.a] account: no such setting"),
+        ('[accounts.a]\nname = "b"', "[accounts.a] name: no such setting"),
         ("[accounts.a]\ntimeout = true", "[accounts.a] timeout: should be a number"),
         ('[accounts.a]\nconcurrency = "many"', "[accounts.a] concurrency: should be a valid integer"),
         ("[accounts.a]\nclient_secret = 12", "[accounts.a] client_secret: should be a valid string"),
@@ -481,7 +483,7 @@ def test_home_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     """A home folder that does not exist is no traceback."""
     monkeypatch.setenv("TALKDESK_ETL_HOME", "~no-such-user-here/x")
 
-    with pytest.raises(UsageError, match="^TALKDESK_ETL_HOME: "):
+    with pytest.raises(UsageError, match=r"^TALKDESK_ETL_HOME: "):
         load_warehouse()
 
 

@@ -1,0 +1,61 @@
+"""Short read-only transactions on one connection; none is open while somebody waits for the source."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from etl.database import open_engine, require_head, translated
+from etl.errors import Interrupted
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 0.2
+CANCEL_SECONDS = 1.0
+
+
+class Session:
+    """A connection to a warehouse at head, on which nothing is written."""
+
+    def __init__(self, connection: Connection, stop: threading.Event) -> None:
+        self._connection = connection
+        self._stop = stop
+
+    def read(self, unit: Callable[[Connection], T]) -> T:
+        """What the unit read, in a transaction of its own."""
+        with translated():
+            try:
+                with self._connection.begin():
+                    self._connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+                    # Without statistics the planner would join a batch row by row with the whole account.
+                    self._connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+                    return unit(self._connection)
+            except (DBAPIError, psycopg.Error):
+                if self._stop.is_set():
+                    raise Interrupted("interrupted") from None
+                raise
+
+
+@contextmanager
+def open_session(url: str, *, stop: threading.Event) -> Iterator[Session]:
+    """Inside, the warehouse can be read; a stop ends the statement under way."""
+    closed = threading.Event()
+    with translated(), open_engine(url, application_name="talkdesk-etl verify").connect() as connection:
+        require_head(connection)
+        driver: Any = connection.connection.driver_connection
+        threading.Thread(target=_cancel_when_stopped, args=(driver, stop, closed), daemon=True).start()
+        try:
+            yield Session(connection, stop)
+        finally:
+            closed.set()
+
+
+def _cancel_when_stopped(driver: "psycopg.Connection[Any]", stop: threading.Event, closed: threading.Event) -> None:
+    while not closed.wait(LOOK_SECONDS):
+        if stop.is_set():
+            with suppress(psycopg.Error):
+                driver.cancel_safe(timeout=CANCEL_SECONDS)

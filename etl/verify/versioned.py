@@ -1,0 +1,178 @@
+"""Comparing what has a history: source, stored row and open version, column by column, inside Postgres.
+
+A column that differs from the source but agrees with the open version is as the last sync left it: the source moved.
+One that disagrees with the open version was changed behind the sync's back.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Float,
+    FromClause,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    false,
+    func,
+    literal,
+    null,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, array
+
+from etl.loader import ENTRIES, IMPORTS, Key, Versioned
+from etl.loader.versioned import (
+    ACCOUNT,
+    ROWS_PER_STATEMENT,
+    current_version,
+    incoming_rows,
+    row_parameters,
+    same_key,
+)
+from etl.verify.verification import Kind
+
+
+class Finding(NamedTuple):
+    """A difference in one thing; `kind` is None where its column has no history to judge by."""
+
+    key: str
+    path: list[str] | None
+    column: str | None
+    kind: Kind | None
+
+
+def compare_rows(
+    connection: Connection,
+    what: Versioned,
+    account: str,
+    rows: Mapping[Key, bytes],
+    *,
+    seconds_since_listing: float | None = None,
+) -> list[Finding]:
+    """How the warehouse differs from these rows of the source, each a JSON object by its key.
+
+    An import that was there at the last complete listing, so many seconds ago, must be known.
+    """
+    keys = list(rows)
+    found: list[Finding] = []
+    for start in range(0, len(keys), ROWS_PER_STATEMENT):
+        part = {key: rows[key] for key in keys[start : start + ROWS_PER_STATEMENT]}
+        parameters = row_parameters(account, part) | {"age": seconds_since_listing}
+        for row in connection.execute(_differing(what), parameters):
+            found += _findings(what, row)
+    return found
+
+
+def compare_absent(connection: Connection, what: Versioned, account: str, keys: Sequence[Key]) -> list[Finding]:
+    """Why rows stand here that the source lacks: it had them at the last sync, or nobody ever saw them there."""
+    found: list[Finding] = []
+    for start in range(0, len(keys), ROWS_PER_STATEMENT):
+        part = keys[start : start + ROWS_PER_STATEMENT]
+        rows = connection.execute(_absent(what, part), {"account_name": account})
+        found += [Finding(row.key, row.path, None, "moved" if row.has_version else "extra") for row in rows]
+    return found
+
+
+def _findings(what: Versioned, row: Row[Any]) -> Iterator[Finding]:
+    if not row.is_stored:
+        yield Finding(row.key, row.path, None, "missing" if row.was_known else "moved")
+        return
+    for column, kind in _columns(what, row):
+        yield Finding(row.key, row.path, column, kind)
+
+
+def _columns(what: Versioned, row: Row[Any]) -> Iterator[tuple[str, Kind | None]]:
+    if row.is_gone:
+        # A sync that removes a thing ends its version; only expiry leaves it open.
+        yield what.reset[-1], "different" if row.has_version and what is not IMPORTS else "moved"
+    elif not row.has_version:
+        yield "valid_from", "different"
+    by_kind: Iterable[tuple[Sequence[str], Kind | None]] = (
+        (row.damaged, "different"),
+        (row.moved, "moved"),
+        (row.unjudged, None),
+    )
+    for columns, kind in by_kind:
+        for column in columns:
+            yield column, kind
+
+
+@cache
+def _differing(what: Versioned) -> Select[Any]:
+    """The incoming rows that are not stored, are stored as gone, or differ from the stored row or open version."""
+    incoming = incoming_rows(what.table, what.columns)
+    table, versions = what.table, what.versions
+    has_version, is_stored = versions.c.account.is_not(None), table.c.account.is_not(None)
+    damaged, moved, unjudged = (names_of(conditions) for conditions in _conditions(what, incoming))
+    joined = incoming.outerjoin(table, same_key(what, table, incoming))
+    return (
+        select(
+            incoming.c[what.keys[0]].label("key"),
+            (incoming.c.path if what is ENTRIES else null()).label("path"),
+            is_stored.label("is_stored"),
+            what.gone.label("is_gone"),
+            has_version.label("has_version"),
+            or_(_was_seen(what, incoming), _was_listed(what, incoming)).label("was_known"),
+            damaged.label("damaged"),
+            moved.label("moved"),
+            unjudged.label("unjudged"),
+        )
+        .select_from(joined.outerjoin(versions, current_version(what, incoming)))
+        .where(or_(~is_stored, what.gone, ~has_version, func.cardinality(damaged + moved + unjudged) > 0))
+    )
+
+
+def _conditions(what: Versioned, incoming: FromClause) -> Iterator[dict[str, ColumnElement[bool]]]:
+    """By column: when it was damaged, when it moved, and when it differs but has no history."""
+    table, versions = what.table, what.versions
+    has_version = versions.c.account.is_not(None)
+    known = what.versioned_columns
+    changed = {name: table.c[name].is_distinct_from(incoming.c[name]) for name in what.columns}
+    strange = {name: and_(has_version, table.c[name].is_distinct_from(versions.c[name])) for name in known}
+    lost = and_(~has_version, ~what.gone)
+    yield {name: or_(strange[name], and_(changed[name], lost)) for name in known}
+    yield {name: and_(changed[name], ~strange[name], ~lost) for name in known}
+    yield {name: changed[name] for name in what.columns if name not in known}
+
+
+def names_of(conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[Any]:
+    """The names whose condition holds, as an array."""
+    names = [case((condition, literal(name, Text))) for name, condition in conditions.items()]
+    listed: array[Any] = array(names, type_=Text)
+    return func.array_remove(listed, null(), type_=ARRAY(Text))
+
+
+def _was_seen(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
+    past = what.versions.alias("past")
+    return select(past.c.account).where(same_key(what, past, incoming)).exists()
+
+
+def _was_listed(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
+    if what is not IMPORTS:
+        return false()
+    age = func.make_interval(0, 0, 0, 0, 0, 0, bindparam("age", type_=Float))
+    return func.coalesce(incoming.c.created_at < func.now() - age, false())
+
+
+def _absent(what: Versioned, keys: Sequence[Key]) -> Select[Any]:
+    table, versions = what.table, what.versions
+    same = [table.c[name] == versions.c[name] for name in ("account", *what.keys)]
+    chosen = tuple_(*(table.c[name] for name in what.keys)).in_(keys)
+    return (
+        select(
+            table.c[what.keys[0]].label("key"),
+            (table.c.path if what is ENTRIES else null()).label("path"),
+            versions.c.account.is_not(None).label("has_version"),
+        )
+        .select_from(table.outerjoin(versions, and_(*same, versions.c.valid_to.is_(None))))
+        .where(table.c.account == ACCOUNT, chosen)
+    )

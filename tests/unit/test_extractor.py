@@ -1,0 +1,138 @@
+"""Pages of a collection, from the first to the last and no further."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from etl import extractor
+from etl.client import Client
+from etl.errors import NotFound, SourceMalformed
+from etl.extractor import Page
+from tests.unit.scripted_server import ScriptedServer, reply, settings_for
+
+
+@pytest.fixture(name="server")
+def _server() -> Iterator[ScriptedServer]:
+    with ScriptedServer() as server:
+        yield server
+
+
+@pytest.fixture(name="client")
+def _client(server: ScriptedServer) -> Client:
+    return Client(settings_for(server, api_url=f"{server.origin}/prefix"), stop=threading.Event())
+
+
+def page(items: list[Any], following: object = None, wrapper: str = "imports", **more: object) -> bytes:
+    return reply(200, {"_embedded": {wrapper: items}, "_links": {"next": following}, **more})
+
+
+def test_imports(server: ScriptedServer, client: Client) -> None:
+    """Pages follow each other by their links, wherever these claim to lead."""
+    path = "/prefix/bulk-imports/users"
+    server.steps = server.steps | {
+        path: [page([1, 2], {"href": "http://api-docs.talkdesk.org/bulk-imports/users?page=2"}, total=3)],
+        f"{path}?page=2": [page([3], {"href": "?page=3"}, total=3)],
+        f"{path}?page=3": [page([])],
+    }
+
+    found = list(extractor.import_pages(client))
+
+    assert [Page([1, 2], 3, claimed=True), Page([3], 3, claimed=True), Page([], None, claimed=True)] == found
+    assert [path, f"{path}?page=2", f"{path}?page=3"] == server.targets()
+
+
+def test_case_fields(server: ScriptedServer, client: Client) -> None:
+    """The bare array of the documentation is one page."""
+    server.steps["/prefix/cm/meta/va/fields"] = [reply(200, [{"id": "1"}])]
+
+    assert [Page([{"id": "1"}], None, claimed=True)] == list(extractor.case_field_pages(client))
+
+
+@pytest.mark.parametrize(
+    "href", ["/bulk-imports/users/7/records", "users/7/records", "http://10.0.0.1/prefix/bulk-imports/users/7/records"]
+)
+def test_records(server: ScriptedServer, client: Client, href: str) -> None:
+    """The link of an import leads to its records."""
+    server.steps["/prefix/bulk-imports/users/7/records"] = [page([{"line": 1}], wrapper="rows")]
+
+    assert [Page([{"line": 1}], None, claimed=True)] == list(extractor.record_pages(client, href))
+
+
+@pytest.mark.parametrize("body", [None, {}, {"_embedded": None}, {"_links": {}}])
+def test_answers_that_say_nothing(server: ScriptedServer, client: Client, body: object) -> None:
+    """An answer without any content is a page that claims nothing."""
+    server.steps["/prefix/bulk-imports/users"] = [reply(200, body)]
+
+    assert [Page([], None, claimed=False)] == list(extractor.import_pages(client))
+
+
+@pytest.mark.parametrize(
+    ("import_id", "target"),
+    [
+        ("7", "7"),
+        ("a/b?c#d e%", "a%2Fb%3Fc%23d%20e%25"),
+        ("\u00e9'\"", "%C3%A9%27%22"),
+        ("..", "%2E%2E"),
+        ("a.b", "a.b"),
+        ("x" * 5000, "x" * 5000),
+    ],
+)
+def test_one_import(server: ScriptedServer, client: Client, import_id: str, target: str) -> None:
+    """Any id is one part of the path."""
+    server.steps[f"/prefix/bulk-imports/users/{target}"] = [reply(200, {"id": import_id})]
+
+    assert {"id": import_id} == extractor.fetch_import(client, import_id)
+
+
+def test_import_that_is_gone(client: Client) -> None:
+    """An import that the source has forgotten is an error with a name."""
+    with pytest.raises(NotFound):
+        extractor.fetch_import(client, "7")
+
+
+@pytest.mark.parametrize(
+    ("hrefs", "reason"),
+    [
+        (["/x?1"], "leads back"),
+        (["/x?2", "/x?3", "/x?2"], "leads back"),
+        (["http://elsewhere.example/x?1"], "leads back"),
+        (["/x?2", "mailto:x"], "no http address"),
+        (["/x{?page}"], "template"),
+        ([5], "no text"),
+    ],
+)
+def test_links_that_do_not_end(server: ScriptedServer, client: Client, hrefs: list[object], reason: str) -> None:
+    """A ring, a template and a link to nowhere end the listing with an error; what was read before stays."""
+    for number, href in enumerate(hrefs, 1):
+        server.steps[f"/prefix/x?{number}"] = [page([number], {"href": href})]
+    found = extractor.pages(client, f"{client.api_url}/x?1")
+    read = [next(found).items for _ in hrefs]
+
+    with pytest.raises(SourceMalformed, match=reason):
+        next(found)
+    assert [[number] for number in range(1, len(hrefs) + 1)] == read
+    assert len(hrefs) == len(server.targets())
+
+
+def test_empty_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some empty pages may follow each other, many do not."""
+    monkeypatch.setattr(extractor, "MAX_EMPTY_PAGES", 3)
+    for number in range(9):
+        items = [number] if number == 2 else []
+        server.steps[f"/prefix/x?{number}"] = [page(items, {"href": f"/x?{number + 1}"})]
+
+    with pytest.raises(SourceMalformed, match="3 empty pages follow each other"):
+        list(extractor.pages(client, f"{client.api_url}/x?0"))
+    assert 6 == len(server.targets())
+
+
+def test_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There is a number of pages that no collection has."""
+    monkeypatch.setattr(extractor, "MAX_PAGES", 2)
+    for number in range(3):
+        server.steps[f"/prefix/x?{number}"] = [page([number], {"href": f"/x?{number + 1}"})]
+
+    with pytest.raises(SourceMalformed, match="more than 2 pages"):
+        list(extractor.pages(client, f"{client.api_url}/x?0"))
