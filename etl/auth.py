@@ -105,13 +105,13 @@ class TokenProvider:
         if failure is not None and (isinstance(failure, SourceRefused) or self._failed_at >= arrived_at):
             raise type(failure)(str(failure))
 
-    def _ask(self, ends: float) -> _Token:
+    def _ask(self, seconds: float) -> _Token:
         asked_at = self._patience.clock()
-        answer = self._post(ends)
+        answer = self._post(seconds)
         if self._scope and _is_about_scope(answer):
             # Without a scope the answer grants all that the client has.
             self._scope = ""
-            answer = self._post(ends)
+            answer = self._post(seconds)
         if not answer.is_success:
             raise self._failed(answer)
         granted = self._granted(answer)
@@ -120,14 +120,14 @@ class TokenProvider:
         life = granted.expires_in if granted.expires_in and granted.expires_in > 0 else _USUAL_LIFE
         return _Token(granted.access_token, asked_at, life)
 
-    def _post(self, ends: float) -> Answer:
+    def _post(self, seconds: float) -> Answer:
         url = self._settings.token_url
         body = prepare_token_request("client_credentials", "", scope=self._scope)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         auth = _client_auth(self._settings, issued_at=int(self._wall_clock()))
         _, headers, body = auth.prepare("POST", url, headers, body)
         request = self._transport.prepare(requests.Request("POST", url, headers=headers, data=body))
-        return self._transport.send(request, via=url, ends=ends)
+        return self._transport.send(request, via=url, seconds=seconds)
 
     def _granted(self, answer: Answer) -> _Granted:
         try:

@@ -90,7 +90,7 @@ class Checks:
     def fail(self, what: str, error: EtlError) -> None:
         """Afterwards the failure is among the items, with advice."""
         advice = ADVICE.get(type(error))
-        message = f"{error}: {advice}" if advice else str(error)
+        message = f"{error}; {advice}" if advice else str(error)
         self.items.append(Item(what, ok=False, message=message, exit_code=error.exit_code))
 
     def skip(self, *whats: str) -> None:

@@ -244,7 +244,7 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
 
     age = parse_duration(max_age) if max_age else None
     with database.warehouse_url(config.load_warehouse()) as url, database.read_only(url) as connection:
-        found = read_status(connection, max_age=age)
+        found = read_status(connection, max_age=age, accounts=config.account_names())
     _print_json(found.to_json()) if as_json else found.print()
     return FOUND if found.stale else DONE
 

@@ -44,7 +44,7 @@ class Client:
 
     def get(self, url: str) -> Any:
         """The parsed body of an answer, None if it has none; `url` is made by `rooted`."""
-        return self._patience.retry(lambda ends: self._read(url, ends))
+        return self._patience.retry(lambda seconds: self._read(url, seconds), prepare=self._make_ready)
 
     def rooted(self, href: str, current_url: str = "") -> str:
         """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
@@ -59,8 +59,13 @@ class Client:
         """No connection is open."""
         self._transport.close()
 
-    def _read(self, url: str, ends: float) -> Any:
-        answer = self._fetch(url, ends)
+    def _make_ready(self) -> None:
+        """The next request keeps under the ceiling and finds a token."""
+        self._patience.pace()
+        self.tokens.token()
+
+    def _read(self, url: str, seconds: float) -> Any:
+        answer = self._fetch(url, seconds)
         if answer.status == HTTPStatus.NO_CONTENT:
             return None
         try:
@@ -70,43 +75,43 @@ class Client:
             message = f"{place('GET', url)}: {answer.described()}, but {error} in a body of {kind}"
             raise Transient(SourceMalformed(message)) from None
 
-    def _fetch(self, url: str, ends: float) -> Answer:
+    def _fetch(self, url: str, seconds: float) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._ask(url, ends)
+            answer = self._ask(url, seconds)
             if answer.is_success:
                 return answer
             if not answer.is_redirect:
                 raise self._failure(url, answer)
             url = self._redirected(url, answer)
+            self._patience.pace()
         raise SourceRefused(f"{place('GET', url)}: more than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, url: str, ends: float) -> Answer:
-        self._patience.pace()
+    def _ask(self, url: str, seconds: float) -> Answer:
         token = self.tokens.token()
-        answer = self._send(url, token, ends)
+        answer = self._send(url, token, seconds)
         if not self._may_be_due_to(token, answer):
             return answer
         renewed = self.tokens.renew(token)
         self._patience.pace()
-        return self._send(url, renewed, ends)
+        return self._send(url, renewed, seconds)
 
     def _may_be_due_to(self, token: str, answer: Answer) -> bool:
         """A 401 says that the token is dead; some older endpoints say 403 (github.com/Talkdesk/api, 2016)."""
         is_forbidden = answer.status == HTTPStatus.FORBIDDEN and self.tokens.is_old(token)
         return answer.status == HTTPStatus.UNAUTHORIZED or is_forbidden
 
-    def _send(self, url: str, token: str, ends: float) -> Answer:
+    def _send(self, url: str, token: str, seconds: float) -> Answer:
         request = self._request.copy()
         request.url = url
         request.headers["Authorization"] = f"Bearer {token}"
         begun, size = self._patience.clock(), 0
         try:
-            answer = self._transport.send(request, via=self.api_url, ends=ends)
+            answer = self._transport.send(request, via=self.api_url, seconds=seconds)
             size = len(answer.body)
             return answer
         finally:
-            seconds = self._patience.clock() - begun
-            self._patience.tally.add(Counts(requests=1, bytes=size, seconds_fetching=seconds))
+            spent = self._patience.clock() - begun
+            self._patience.tally.add(Counts(requests=1, bytes=size, seconds_fetching=spent))
 
     def _redirected(self, url: str, answer: Answer) -> str:
         """Where a redirect leads, if it stays on the configured origin."""

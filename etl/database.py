@@ -105,7 +105,8 @@ def open_engine(url: str, *, application_name: str = "talkdesk-etl") -> Engine:
         connection.autocommit = False
         return connection
 
-    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool)
+    # Nothing to reset: a connection that comes back is closed, and one that was lost could only complain.
+    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
 
 
 @contextmanager

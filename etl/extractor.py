@@ -1,12 +1,14 @@
 """Pages of the source's collections, each read by following its `next` links and nothing else."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from etl import hal
 from etl.client import Client
 from etl.errors import SourceMalformed
+from etl.transport import place
 
 MAX_PAGES = 100_000
 MAX_EMPTY_PAGES = 100
@@ -53,20 +55,35 @@ def pages(client: Client, url: str, *, prefer: Sequence[str] = ()) -> Iterator[P
     while len(seen) < MAX_PAGES:
         seen.add(url)
         body = client.get(url)
-        page = _page(body, prefer)
+        with _named(url):
+            page = _page(body, prefer)
         yield page
-        href = hal.next_href(body)
-        if href is None:
-            return
-        url = client.rooted(href, url)
         empty = 0 if page.items else empty + 1
-        if url in seen:
-            raise SourceMalformed("a next link leads back to a page that was read before")
-        if empty >= MAX_EMPTY_PAGES:
-            raise SourceMalformed(f"{empty} empty pages follow each other")
-    raise SourceMalformed(f"more than {MAX_PAGES} pages")
+        with _named(url):
+            href = hal.next_href(body)
+            if href is None:
+                return
+            url = client.rooted(href, url)
+            _require_progress(url, seen, empty)
+    raise SourceMalformed(f"more than {MAX_PAGES} pages follow each other")
 
 
 def _page(body: Any, prefer: Sequence[str]) -> Page:
     items = hal.items(body, prefer=prefer)
     return Page(items or [], hal.total(body), items is not None)
+
+
+def _require_progress(url: str, seen: set[str], empty: int) -> None:
+    if url in seen:
+        raise SourceMalformed("the next link leads back to a page that was read before")
+    if empty >= MAX_EMPTY_PAGES:
+        raise SourceMalformed(f"{empty} empty pages follow each other")
+
+
+@contextmanager
+def _named(url: str) -> Iterator[None]:
+    """Inside, an error says on which page it was found."""
+    try:
+        yield
+    except SourceMalformed as error:
+        raise SourceMalformed(f"{place('GET', url)}: {error}") from None

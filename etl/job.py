@@ -3,10 +3,10 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
@@ -128,6 +128,14 @@ class Job:
         finally:
             note.traffic.load_seconds += time.perf_counter() - started
 
+    def awaited(self, note: ResourceOutcome, batches: Iterable[T]) -> Iterator[T]:
+        """The same batches; the seconds until each is there count as waiting."""
+        started = time.perf_counter()
+        for batch in batches:
+            note.traffic.waiting_seconds += time.perf_counter() - started
+            yield batch
+            started = time.perf_counter()
+
     def reject(self, note: ResourceOutcome, items: Collection[Rejected]) -> None:
         """Afterwards the items are kept as rejected; in a full sync the standing ones count as new."""
         if not items:
@@ -147,6 +155,8 @@ class Job:
     def _start(self, connection: Connection) -> None:
         retention = timedelta(days=self.settings.retention_days)
         warn_of_gap(self.account, runs.seconds_since_listing(connection, self.account), retention)
+        if self.options.wants_imports:
+            warn_of_window(self.account, self.options.window, retention)
         died = runs.start_run(connection, self.run, window=self.options.window, options=self._options())
         if died:
             log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
@@ -192,3 +202,12 @@ def warn_of_gap(account: str, seconds: float | None, retention: timedelta) -> No
             "account=%s the last complete listing is %.1f days old, the source forgets after %d: imports may be lost"
         )
         log.warning(message, account, seconds / 86_400, retention.days)
+
+
+def warn_of_window(account: str, window: Window | None, retention: timedelta) -> None:
+    """Say so if a backfill asks for more than the source can still know."""
+    if window is not None and window.reaches_before(datetime.now(UTC) - retention):
+        message = (
+            "account=%s the window reaches back more than %d days: what the source has forgotten cannot be fetched"
+        )
+        log.warning(message, account, retention.days)

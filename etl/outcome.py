@@ -46,6 +46,10 @@ class AccountOutcome:
         """Afterwards the error is among the failures."""
         self.failures.append(Failure(self.account, resource, import_id, error.exit_code, str(error)))
 
+    def has_failed(self, resource: str) -> bool:
+        """True if anything of the resource was not synced."""
+        return any(failure.resource == resource for failure in self.failures)
+
     @property
     def synced_anything(self) -> bool:
         """True if any resource was read, in part at least."""

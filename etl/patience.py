@@ -104,19 +104,23 @@ class Patience:
             with self._lock:
                 self._free_at = max(self._free_at, self.clock() + seconds)
 
-    def retry(self, attempt: Callable[[float], T]) -> T:
-        """What the attempt returns in the end; it is told the instant at which it has to end.
+    def retry(self, attempt: Callable[[float], T], *, prepare: Callable[[], object] = lambda: None) -> T:
+        """What the attempt returns in the end; it is told how many seconds one exchange may take.
 
         Attempts are bounded in number and in time; the last failure says so.
+        What is prepared before the first attempt takes nothing of that time.
         """
+        prepare()
         begun = self.clock()
         try:
-            return attempt(begun + max(self._retry_seconds, self._timeout))
+            return attempt(max(self._retry_seconds, self._timeout))
         except Transient as failure:
             first = failure
-        return self._retried(attempt, first, begun)
+        return self._retried(attempt, prepare, first, begun=begun)
 
-    def _retried(self, attempt: Callable[[float], T], first: Transient, begun: float) -> T:
+    def _retried(
+        self, attempt: Callable[[float], T], prepare: Callable[[], object], first: Transient, *, begun: float
+    ) -> T:
         """What `retry` returns after a first failure; tenacity's bookkeeping would cost every other request 3 %."""
         known = [first]
 
@@ -126,7 +130,8 @@ class Patience:
         def again() -> T:
             if known:
                 raise known.pop()
-            return attempt(self.clock() + max(left(), self._timeout))
+            prepare()
+            return attempt(max(left(), self._timeout))
 
         retrying = Retrying(
             sleep=self.pause,

@@ -46,10 +46,10 @@ def sync_imports(job: Job) -> None:
         listing.reading.require_whole("imports")
         note.complete = job.options.window is None
     with job.resource("import_records") as (note,):
-        for batch in reading.read_records(job.source, pending):
+        for batch in job.awaited(note, reading.read_records(job.source, pending)):
             load_records(job, note, batch)
             job.progress("import_records", note, len(batch), len(pending))
-        note.complete = not any(failure.resource == "import_records" for failure in job.outcome.failures)
+        note.complete = listing.reading.is_whole and not job.outcome.has_failed("import_records")
 
 
 def sync_case_fields(job: Job) -> None:
@@ -110,6 +110,7 @@ def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Li
             gone.append(answer.import_id)
         else:
             found.add([answer.item])
+            found.reading.read += 1
     note.counts.removed += job.load(note, partial(loader.mark_expired, account=job.account, ids=gone))
     return load_listing(job, note, found)
 

@@ -1,9 +1,10 @@
 """One requests session for all threads of an account: bounded in time and size, redirects never followed."""
 
+import logging
 import re
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from pathlib import Path
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 from requests import PreparedRequest, Session
-from requests.exceptions import InvalidProxyURL, InvalidSchema, RequestException
+from requests.exceptions import InvalidProxyURL, InvalidSchema, ProxyError, RequestException
 from urllib3.exceptions import HTTPError
 
 from etl import __version__
@@ -35,9 +36,12 @@ _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
 _WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _REASONS = {
+    "BadStatusLine": "it does not speak HTTP",
     "IncompleteRead": "the answer was cut short",
+    "OSError": "refused",
     "RemoteDisconnected": "the connection was closed without an answer",
     "TimeoutError": "timed out",
+    "error": "the body cannot be decompressed",
 }
 
 
@@ -95,6 +99,8 @@ class Transport:
     """Sends requests over pooled connections; the environment is looked at only when it is made."""
 
     def __init__(self, settings: AccountSettings, patience: Patience) -> None:
+        # urllib3 logs whole links, and of broken headers what follows them.
+        logging.getLogger("urllib3").setLevel(logging.CRITICAL)
         self._timeout = settings.timeout
         self._watch = Watch(patience.stop, patience.clock)
         self._session = Session()
@@ -110,12 +116,13 @@ class Transport:
         """The request as it goes out, with the headers that all have."""
         return self._session.prepare_request(request)
 
-    def send(self, request: PreparedRequest, *, via: str, ends: float) -> Answer:
+    def send(self, request: PreparedRequest, *, via: str, seconds: float) -> Answer:
         """The answer, whatever its status; `via` is the configured address whose route it takes.
 
+        It is there in so many seconds, but for the time that connecting takes.
         Raises Transient where no whole answer came, and SourceMalformed where it would not end.
         """
-        self._watch.target, self._watch.ends = request.path_url, ends
+        self._watch.begin(request.path_url, seconds)
         route = self._routes[via]
         try:
             # Past Session.send: cookies and redirects are handled there, and neither is wanted.
@@ -183,23 +190,28 @@ def _read(raw: Any, limit: int) -> bytes:
     return b"".join(slices)
 
 
-def _failure(error: Exception, request: PreparedRequest) -> Transient | EtlError:
-    innermost: BaseException = error
-    while inner := innermost.__cause__ or innermost.__context__:
-        innermost = inner
+def _failure(error: BaseException, request: PreparedRequest) -> Transient | EtlError:
     what = place(request.method or "", request.url or "")
     if isinstance(error, InvalidProxyURL | InvalidSchema):
         return UsageError(f"{what}: HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used")
-    if isinstance(innermost, ssl.SSLCertVerificationError):
-        reason = f"its certificate is not trusted ({innermost.verify_message})"
+    causes = list(_causes(error))
+    if isinstance(causes[-1], ssl.SSLCertVerificationError):
+        reason = f"its certificate is not trusted ({causes[-1].verify_message})"
         return SourceRefused(f"{what}: {reason}; REQUESTS_CA_BUNDLE may name another bundle")
-    return Transient(SourceUnavailable(f"{what}: {_reason(innermost)}"))
+    reason = next(filter(None, map(_reason, reversed(causes))), type(error).__name__)
+    who = "the proxy of HTTPS_PROXY or ALL_PROXY: " if isinstance(error, ProxyError) else ""
+    return Transient(SourceUnavailable(f"{what}: {who}{reason}"))
 
 
-def _reason(error: BaseException) -> str:
-    """Words of ours or of the operating system; what the peer said stays out."""
-    name = type(error).__name__
-    return _REASONS.get(name) or (isinstance(error, OSError) and error.strerror) or name
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _reason(error: BaseException) -> str | None:
+    """Words of the operating system or of ours; what the peer said stays out."""
+    return (isinstance(error, OSError) and error.strerror) or _REASONS.get(type(error).__name__)
 
 
 def _epoch(text: str) -> float:

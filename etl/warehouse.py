@@ -1,7 +1,6 @@
 """One account's session with the warehouse: a connection, the account's lock on it, and short transactions."""
 
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -10,7 +9,7 @@ import psycopg
 from psycopg.errors import LockNotAvailable
 from sqlalchemy import Connection, Engine, func, select
 from sqlalchemy.exc import DBAPIError, OperationalError
-from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_exponential_jitter
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from etl.database import is_lost, require_head, translated
 from etl.errors import Interrupted, LockHeld
@@ -29,7 +28,7 @@ class Warehouse:
     def __init__(self, engine: Engine, account: str, *, stop: threading.Event, dry_run: bool = False) -> None:
         self._engine, self._account, self._stop, self._dry_run = engine, account, stop, dry_run
         self._connection: Connection | None = None
-        self._closing = False
+        self._closing = threading.Event()
 
     def open(self) -> None:
         """Afterwards this session is connected, at head, and holds the account's lock; else an error says why."""
@@ -48,7 +47,7 @@ class Warehouse:
         retrying = Retrying(
             retry=retry_if_exception(lambda error: is_lost(error) and not self._stop.is_set()),
             stop=stop_after_delay(RECONNECT_SECONDS),
-            wait=wait_exponential_jitter(initial=0.2, max=3),
+            wait=wait_random_exponential(multiplier=0.2, max=3),
             sleep=self._pause,
             reraise=True,
         )
@@ -56,26 +55,25 @@ class Warehouse:
             try:
                 result: T = retrying(self._attempt, unit)
             except (DBAPIError, psycopg.Error):
-                if self._stop.is_set() and not self._closing:
+                if self._stop.is_set() and not self._closing.is_set():
                     raise Interrupted("interrupted") from None
                 raise
         return result
 
     def closing(self) -> None:
         """From now on statements are no longer cancelled by a stop: the run is being closed."""
-        self._closing = True
+        self._closing.set()
 
     def cancel_when_stopped(self) -> None:
-        """Wait for the stop, then end the statement under way; runs in a thread of its own."""
-        while self._stop.wait() and not self._closing:
+        """Once there is a stop, end the statement under way; runs in a thread of its own until the run is closed."""
+        while not self._closing.wait(CANCEL_SECONDS / 10):
             connection = self._connection
-            if connection is not None:
+            if connection is not None and self._stop.is_set():
                 with suppress(DBAPIError, psycopg.Error, AttributeError):
                     _driver(connection).cancel_safe(timeout=CANCEL_SECONDS)
-            time.sleep(CANCEL_SECONDS / 5)
 
     def _pause(self, seconds: float) -> None:
-        if self._stop.wait(seconds) and not self._closing:
+        if self._stop.wait(seconds) and not self._closing.is_set():
             raise Interrupted("interrupted")
 
     def _attempt(self, unit: Callable[[Connection], T]) -> T:

@@ -26,6 +26,11 @@ class Watch(threading.local):
         self.target = "/"
         self.ends = math.inf
 
+    def begin(self, target: str, seconds: float) -> None:
+        """The next exchange asks for this target and has so much time."""
+        self.target = target
+        self.ends = self.clock() + seconds
+
     def require_time(self) -> None:
         """Raises if the run is to stop, or the exchange is over."""
         if self.stop.is_set():
@@ -57,8 +62,6 @@ class _Connection(HTTPConnection):
 
     def request(self, method: str, url: str, *args: Any, **options: Any) -> None:  # noqa: ARG002
         # urllib3 quotes the target once more: %c3 becomes %C3, and one stray % makes every %20 a %2520.
-        if self.sock is not None:
-            self.sock.settimeout(self.timeout)
         super().request(method, self._watch.target, *args, **options)
 
 
@@ -87,23 +90,26 @@ class _Slices(io.RawIOBase):
     def __init__(self, sock: socket.socket, watch: Watch) -> None:
         self._sock = sock
         self._watch = watch
-        self._timeout = sock.gettimeout() or math.inf
         # The connection may be closed before the answer is read; the socket lives as long as a file made from it.
         self._open = sock.makefile("rb", buffering=0)
-        sock.settimeout(min(SLICE_SECONDS, self._timeout))
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        patience_ends = self._watch.clock() + self._timeout
-        while True:
-            self._watch.require_time()
-            try:
-                return self._sock.recv_into(buffer)
-            except TimeoutError:
-                if self._watch.clock() >= patience_ends:
-                    raise
+        timeout = self._sock.gettimeout() or SLICE_SECONDS
+        silent_until = self._watch.clock() + timeout
+        self._sock.settimeout(min(SLICE_SECONDS, timeout))
+        try:
+            while True:
+                self._watch.require_time()
+                try:
+                    return self._sock.recv_into(buffer)
+                except TimeoutError:
+                    if self._watch.clock() >= silent_until:
+                        raise
+        finally:
+            self._sock.settimeout(timeout)
 
     def close(self) -> None:
         self._open.close()

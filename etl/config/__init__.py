@@ -1,6 +1,6 @@
 """Settings from the environment, `.env` and an optional TOML file."""
 
 from etl.config.models import AccountSettings, WarehouseSettings
-from etl.config.sources import load, load_accounts, load_warehouse
+from etl.config.sources import account_names, load, load_accounts, load_warehouse
 
-__all__ = ["AccountSettings", "WarehouseSettings", "load", "load_accounts", "load_warehouse"]
+__all__ = ["AccountSettings", "WarehouseSettings", "account_names", "load", "load_accounts", "load_warehouse"]

@@ -65,6 +65,11 @@ def load_accounts(names: Sequence[str] = ()) -> tuple[AccountSettings, ...]:
     return tuple(account for account in built if account is not None)
 
 
+def account_names() -> tuple[str, ...]:
+    """The names of the accounts that are configured, whether or not their settings are complete."""
+    return tuple(filter(None, _given_accounts()))
+
+
 def _collect(load_one: Callable[[], T], problems: list[str]) -> T | None:
     try:
         return load_one()

@@ -32,8 +32,10 @@ def missing_imports(
         imports.c.expired_at.is_(None),
         imports.c.import_id.not_in(seen_ids),
     )
-    found = connection.execute(select(imports.c.import_id, age > retention).where(*unseen), {"seen": list(seen)})
-    return dict(found.tuples().all())
+    found = connection.execute(
+        select(imports.c.import_id, (age > retention).label("is_over")).where(*unseen), {"seen": list(seen)}
+    )
+    return {row.import_id: row.is_over for row in found}
 
 
 def mark_expired(connection: Connection, account: str, ids: Sequence[str]) -> int:

@@ -95,7 +95,9 @@ def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[
 
 def _is_first_load(connection: Connection, what: Versioned, account: str) -> bool:
     """True if there is nothing to compare with, which saves a first sync most of its time here."""
-    stored = (select(table.c.account).where(table.c.account == ACCOUNT).limit(1) for table in (what.table, what.versions))
+    stored = (
+        select(table.c.account).where(table.c.account == ACCOUNT).limit(1) for table in (what.table, what.versions)
+    )
     return not any(connection.execute(some, {"account_name": account}).first() for some in stored)
 
 

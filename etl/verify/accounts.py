@@ -3,7 +3,7 @@
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -29,10 +29,11 @@ def verify_accounts(
     verification = Verification()
     with open_session(url, stop=stop) as session:
         for settings in accounts:
-            source = Source.of(settings, Client(settings, stop=stop), stop=stop)
-            account = Account(settings, source, session, verification, deep=deep)
-            verify_imports(account)
-            verify_case_fields(account)
+            with closing(Client(settings, stop=stop)) as client:
+                source = Source.of(settings, client, stop=stop)
+                account = Account(settings, source, session, verification, deep=deep)
+                verify_imports(account)
+                verify_case_fields(account)
     return verification
 
 

@@ -34,7 +34,7 @@ def record_counts(connection: Connection, account: str, ids: Collection[str]) ->
     """How many records each of these imports has here; those without any are left out."""
     mine = (import_records.c.account == account, import_records.c.import_id == func.any(IDS))
     statement = select(import_records.c.import_id, func.count()).where(*mine).group_by(import_records.c.import_id)
-    return dict(connection.execute(statement, {"ids": list(ids)}).tuples().all())
+    return {row[0]: row[1] for row in connection.execute(statement, {"ids": list(ids)})}
 
 
 def compare_records(connection: Connection, account: str, records: Records) -> list[RecordFinding]:

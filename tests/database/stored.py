@@ -20,8 +20,7 @@ def add(connection: Connection, table: Table, **values: Any) -> None:
 
 def now(connection: Connection) -> datetime:
     """The database's clock, which stands still inside a transaction."""
-    found: datetime = connection.scalar(select(func.now()))
-    return found
+    return connection.execute(select(func.now())).scalar_one()
 
 
 def add_run(

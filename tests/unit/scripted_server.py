@@ -22,7 +22,6 @@ class Asked(NamedTuple):
     target: str
     headers: dict[str, str]
     body: str
-    at: float
 
 
 def reply(status: int = 200, body: object = None, headers: Mapping[str, str] | None = None) -> bytes:
@@ -145,7 +144,7 @@ def _read(connection: Connection) -> Asked | None:
     while len(rest) < int(headers.get("content-length", 0)):
         rest += connection.recv(65536)
     method, target, _ = first.split(" ")
-    return Asked(method, target, headers, rest.decode(), time.monotonic())
+    return Asked(method, target, headers, rest.decode())
 
 
 def settings_for(server: ScriptedServer, **more: Any) -> Any:

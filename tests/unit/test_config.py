@@ -136,6 +136,14 @@ def test_all_problems_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("set_all")
+def test_both_kinds_at_once() -> None:
+    """The warehouse's settings and the accounts' are read together."""
+    warehouse, accounts = load()
+
+    assert (load_warehouse(), load_accounts()) == (warehouse, accounts)
+
+
+@pytest.mark.usefixtures("set_all")
 def test_problems_of_both_kinds_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The warehouse's settings and the accounts' are judged together."""
     monkeypatch.setenv("DATABASE_URL", f"mysql://root:{SECRET}@db/x")

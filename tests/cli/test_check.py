@@ -1,0 +1,232 @@
+"""`check`: every item by itself, what is wrong with it, and what to do."""
+
+import json
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import make_url
+
+from etl import check
+from etl.check import Checks, check_everything
+from etl.errors import Interrupted
+from etl.sandbox import Sandbox, running
+
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """A source with a few imports."""
+    with running(imports=4, records=3) as running_sandbox:
+        yield running_sandbox
+
+
+@pytest.fixture
+def settings(sandbox: Sandbox, database_url: str, monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment in which everything is right; who changes it, gets it wrong."""
+    for name, value in {
+        "DATABASE_URL": database_url,
+        "TALKDESK_ACCOUNT": "acme",
+        "TALKDESK_API_URL": sandbox.url,
+        "TALKDESK_TOKEN_URL": sandbox.token_url,
+        "TALKDESK_CLIENT_ID": "sandbox",
+        "TALKDESK_CLIENT_SECRET": "sandbox",
+        "TALKDESK_RETRY_SECONDS": "0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def checked() -> Checks:
+    """What a check came to."""
+    return check_everything(stop=threading.Event())
+
+
+def failures(checks: Checks) -> dict[str, str]:
+    """The messages of what failed."""
+    return {item.what: item.message for item in checks.items if not item.ok}
+
+
+@pytest.mark.usefixtures("settings")
+def test_everything_is_right() -> None:
+    """Each item passes and says what was seen."""
+    checks = checked()
+    seen = {item.what: item.message for item in checks.items}
+
+    assert {} == failures(checks)
+    assert checks.exit_code == 0
+    assert seen["acme: imports"] == "4 on the first page, 4 in all"
+    assert seen["acme: case fields"] == "12 on the first page"
+    assert seen["acme: scopes"] == "bulk-imports:read case-fields-public:read"
+    assert seen["settings"] == "account acme"
+
+
+def test_command(settings: pytest.MonkeyPatch) -> None:
+    """The command prints one JSON object, or lines for people, and ends with the code."""
+    command = [sys.executable, "-m", "etl", "check"]
+    machine = subprocess.run([*command, "--json"], capture_output=True, text=True, check=False)
+    settings.setenv("TALKDESK_CLIENT_SECRET", "planted-secret")
+    person = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert json.loads(machine.stdout)["ok"]
+    assert machine.returncode == 0
+    assert person.returncode == 4
+    assert "items failed" in person.stdout
+    assert "planted-secret" not in person.stdout + person.stderr
+
+
+def test_no_settings(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None:
+    """Every missing setting is named, and the database is tried all the same."""
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    checks = checked()
+
+    assert ["settings"] == list(failures(checks))
+    assert "TALKDESK_ACCOUNT" in failures(checks)["settings"]
+    assert "TALKDESK_CLIENT_ID" in failures(checks)["settings"]
+    assert checks.exit_code == 2
+    assert {"database", "schema", "rights"} < {item.what for item in checks.items}
+
+
+def test_wrong_secret(settings: pytest.MonkeyPatch) -> None:
+    """Without a token nothing else of the account can be tried; the warehouse can."""
+    settings.setenv("TALKDESK_CLIENT_SECRET", "planted-secret")
+    checks = checked()
+    failed = failures(checks)
+
+    assert {f"acme: {what}" for what in ("token", "scopes", "imports", "records", "case fields")} == set(failed)
+    assert "TALKDESK_CLIENT_ID" in failed["acme: token"]
+    assert "not tried" in failed["acme: imports"]
+    assert checks.exit_code == 4
+    assert "planted-secret" not in str(checks.to_json())
+
+
+@pytest.mark.usefixtures("settings")
+def test_missing_scope(sandbox: Sandbox) -> None:
+    """A scope that is not granted is named twice: where it is granted, and where it is needed."""
+    sandbox.faults.use("scope=bulk-imports:read")
+    failed = failures(checked())
+
+    assert {"acme: scopes", "acme: case fields"} == set(failed)
+    assert all("case-fields-public:read" in message for message in failed.values())
+
+
+def test_unreachable_source(settings: pytest.MonkeyPatch) -> None:
+    """A host that does not answer ends 3, with advice."""
+    settings.setenv("TALKDESK_API_URL", NOBODY)
+    checks = checked()
+
+    assert {"acme: imports", "acme: records", "acme: case fields"} == set(failures(checks))
+    assert "check network" in failures(checks)["acme: imports"]
+    assert checks.exit_code == 3
+
+
+@pytest.mark.usefixtures("settings")
+def test_login_page(sandbox: Sandbox) -> None:
+    """An address that answers with something else than JSON is told as such."""
+    sandbox.faults.use("login-page")
+    checks = checked()
+
+    assert "TALKDESK_API_URL" in failures(checks)["acme: imports"]
+    assert checks.exit_code == 5
+
+
+@pytest.mark.usefixtures("settings")
+def test_records_that_are_gone(sandbox: Sandbox) -> None:
+    """A 404 on the records of an import is normal, and no import at all is, too."""
+    sandbox.faults.use("404,path=/records")
+
+    assert {} == failures(checked())
+
+
+@pytest.mark.usefixtures("settings")
+def test_forbidden_records(sandbox: Sandbox) -> None:
+    """Records may need a right of their own."""
+    sandbox.faults.use("403,path=/records")
+
+    assert ["acme: records"] == list(failures(checked()))
+
+
+def test_database_down(settings: pytest.MonkeyPatch) -> None:
+    """Without a database the source is tried all the same; no password is shown."""
+    settings.setenv("DATABASE_URL", "postgresql://somebody:planted-secret@127.0.0.1:1/x")
+    checks = checked()
+
+    assert {"database", "database version", "rights", "schema"} == set(failures(checks))
+    assert checks.exit_code == 6
+    assert "planted-secret" not in str(checks.to_json())
+
+
+def test_schema_not_there(settings: pytest.MonkeyPatch, server_url: str) -> None:
+    """A database that was never migrated needs that, and nothing else."""
+    settings.setenv("DATABASE_URL", server_url)
+    checks = checked()
+
+    assert ["schema"] == list(failures(checks))
+    assert "talkdesk-etl migrate" in failures(checks)["schema"]
+    assert checks.exit_code == 6
+
+
+def test_old_postgres(settings: pytest.MonkeyPatch) -> None:
+    """A server that is too old is told so."""
+    settings.setattr(check, "OLDEST_POSTGRES", 99)
+
+    assert ["database version"] == list(failures(checked()))
+
+
+def test_role_without_rights(settings: pytest.MonkeyPatch, database_url: str, server_url: str) -> None:
+    """The message lists the GRANTs; given them, the role has all that a sync needs."""
+    with role(server_url, database_url) as (name, url), psycopg.connect(database_url, autocommit=True) as owner:
+        settings.setenv("DATABASE_URL", url)
+        message = failures(checked())["rights"]
+        grants = message.partition(": ")[2].split("; ")
+        for grant in grants:
+            owner.execute(sql.SQL("{} TO {}").format(sql.SQL(grant), sql.Identifier(name)))
+
+        assert "GRANT USAGE ON SCHEMA talkdesk" in grants
+        assert "GRANT DELETE, INSERT, SELECT, UPDATE ON talkdesk.import_records" in grants
+        assert "GRANT INSERT, SELECT, UPDATE ON talkdesk.imports" in grants
+        assert "GRANT SELECT ON talkdesk.alembic_version" in grants
+        assert {} == failures(checked())
+
+
+@contextmanager
+def role(server_url: str, database_url: str) -> Iterator[tuple[str, str]]:
+    """A role that may log in and no more, and the URL with which it does."""
+    name = f"loader_{uuid4().hex[:8]}"
+    who, database = sql.Identifier(name), sql.Identifier(database_url.partition("?")[0].rpartition("/")[2])
+    with psycopg.connect(server_url, autocommit=True) as owner:
+        owner.execute(sql.SQL("CREATE ROLE {} LOGIN").format(who))
+        owner.execute(sql.SQL("REVOKE TEMPORARY ON DATABASE {} FROM PUBLIC").format(database))
+        try:
+            yield name, make_url(database_url).set(username=name).render_as_string(hide_password=False)
+        finally:
+            with psycopg.connect(database_url, autocommit=True) as there:
+                there.execute(sql.SQL("DROP OWNED BY {}").format(who))
+            owner.execute(sql.SQL("DROP ROLE {}").format(who))
+
+
+@pytest.mark.usefixtures("settings")
+def test_interrupted(sandbox: Sandbox) -> None:
+    """A stop ends it, whatever the source does."""
+    sandbox.faults.use("hang")
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+
+    with pytest.raises(Interrupted):
+        check_everything(stop=stop)
+
+
+@pytest.mark.usefixtures("settings")
+def test_json_keys() -> None:
+    """The keys that the contract promises."""
+    found = checked().to_json()
+
+    assert {"ok", "items"} == set(found)
+    assert {"what", "ok", "message"} == set(found["items"][0])

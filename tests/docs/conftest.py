@@ -1,0 +1,35 @@
+"""A warehouse that was synced from the sandbox once for all tests of the documents."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+
+from etl import config, database, runner
+from etl.job import Options
+from etl.sandbox import running
+from tests import postgres
+
+
+@pytest.fixture(scope="session")
+def synced_url(server: postgres.Server) -> Iterator[str]:
+    """The URL of a warehouse with the sandbox's data."""
+    with postgres.clone(server) as url, running() as sandbox, pytest.MonkeyPatch.context() as environment:
+        for name, value in {
+            "ACCOUNT": "sandbox",
+            "API_URL": sandbox.url,
+            "TOKEN_URL": sandbox.token_url,
+            "CLIENT_ID": "sandbox",
+            "CLIENT_SECRET": "sandbox",
+        }.items():
+            environment.setenv(f"TALKDESK_{name}", value)
+        outcome = runner.sync_accounts(
+            database.open_engine(url),
+            config.load_accounts(),
+            Options(),
+            keep_rejected=timedelta(days=1),
+            stop=threading.Event(),
+        )
+        assert outcome.outcome == "succeeded"
+        yield url

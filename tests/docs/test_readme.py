@@ -1,0 +1,107 @@
+"""The README says what the program does: its SQL runs, its tables of settings and exit codes are the program's."""
+
+import re
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner
+
+from etl import errors
+from etl.cli import EXIT_CODES, SETTINGS, commands
+from etl.config.models import AccountSettings, WarehouseSettings
+
+ROOT = Path(__file__).parent.parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```sql\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+QUESTIONS = [block for block in BLOCKS if block.startswith("SELECT")]
+GRANTS = next(block for block in BLOCKS if "GRANT" in block)
+
+
+@pytest.fixture
+def loaded(synced_url: str) -> Iterator[psycopg.Connection]:
+    """A warehouse that was synced from the sandbox; what the test does is rolled back."""
+    with psycopg.connect(synced_url) as connection:
+        yield connection
+        connection.rollback()
+
+
+def test_there_are_questions() -> None:
+    assert len(QUESTIONS) == 8
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda text: text.split("FROM")[0][:40].strip())
+def test_every_question_has_an_answer(loaded: psycopg.Connection, question: str) -> None:
+    """The statement runs as it stands, and on the sandbox's data those that name none of its own find something."""
+    found = loaded.execute(question.encode()).fetchall()
+
+    assert found or "agents.csv" in question or "2026-" in question or "v.valid_to" in question or "missing" in question
+
+
+def test_the_tree_is_indented(loaded: psycopg.Connection) -> None:
+    """A parent stands right above its children."""
+    [question] = [text for text in QUESTIONS if "repeat(" in text]
+    field = loaded.execute(
+        "SELECT field_key FROM talkdesk.case_field_entries GROUP BY field_key ORDER BY max(depth) DESC LIMIT 1"
+    ).fetchone()
+    assert field is not None
+    lines = [row[0] for row in loaded.execute(question.replace("dependent_field1", field[0]).encode())]
+    depths = [(len(line) - len(line.lstrip(" "))) // 4 for line in lines]
+
+    assert depths[0] == 0
+    assert max(depths) == 2
+    assert all(after <= before + 1 for before, after in pairwise(depths))
+
+
+def test_the_grants_are_valid(loaded: psycopg.Connection) -> None:
+    loaded.execute(re.sub(r"CREATE ROLE (\w+)", r"CREATE ROLE \1", GRANTS).encode())
+    [can_read] = loaded.execute(
+        "SELECT has_table_privilege('talkdesk_reader', 'talkdesk.rejected_items', 'SELECT')"
+    ).fetchone() or [None]
+
+    assert can_read is False
+
+
+def test_the_exit_codes_are_the_programs() -> None:
+    """README, help and the tree of errors name the same codes."""
+    readme = {int(code): text for code, text in re.findall(r"^\| (\d+) \| (.*?) \|$", README, re.MULTILINE)}
+    help_text = {int(code): text for code, text in re.findall(r"^  (\d+) +(.+)$", EXIT_CODES, re.MULTILINE)}
+    classes = {c.exit_code for c in vars(errors).values() if isinstance(c, type) and issubclass(c, errors.EtlError)}
+
+    assert readme == help_text
+    assert set(readme) == classes | {errors.DONE, errors.PARTLY_DONE, errors.FOUND}
+
+
+def test_the_settings_are_the_programs() -> None:
+    """README, help and the models name the same variables."""
+    names = {f"TALKDESK_{name.upper()}" for name in AccountSettings.model_fields} - {
+        "TALKDESK_NAME",
+        "TALKDESK_PRIVATE_KEY",
+    }
+    names |= {str(field.validation_alias or "TALKDESK_ETL_HOME") for field in WarehouseSettings.model_fields.values()}
+    names.add("TALKDESK_ETL_CONFIG")
+    section = README.split("## Settings")[1].split("##")[0]
+    in_readme = {
+        name for row in re.findall(r"^\| (`.*?) \|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
+    }
+
+    assert in_readme == names
+    assert set(re.findall(r"^  ([A-Z_]+) ", SETTINGS, re.MULTILINE)) == names
+
+
+def test_every_command_stands_in_the_readme() -> None:
+    in_readme = re.findall(r"^\| `([a-z]+)` \|", README.split("## Commands")[1].split("##")[0], re.MULTILINE)
+
+    assert sorted(in_readme) == sorted(commands.commands)
+
+
+def test_every_promise_names_a_test_that_is_there() -> None:
+    for path in re.findall(r"\| `(tests/[\w/.]+)` \|", README):
+        assert (ROOT / path).is_file(), path
+
+
+def test_help_is_there_for_every_command() -> None:
+    for name in commands.commands:
+        assert "Usage" in CliRunner().invoke(commands, [name, "--help"]).output

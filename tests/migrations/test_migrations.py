@@ -1,0 +1,148 @@
+"""The migrations: one head, up and down and up again, and exactly the tables that the code declares."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from psycopg import sql
+from sqlalchemy import Connection, text
+
+from etl import database, tables
+from tests import postgres
+
+CATALOG = Path(__file__).with_name("catalog.sql").read_text(encoding="utf-8")
+GOLDEN = Path(__file__).parents[1] / "golden" / "schema.txt"
+FILES = sorted((database.migrations_folder() / "versions").glob("*/*.sql"))
+
+
+def catalog(url: str) -> str:
+    """All that the schema holds, comments included."""
+    with psycopg.connect(url, options="-c search_path=") as connection:
+        return "".join(f"{line}\n" for (line,) in connection.execute(CATALOG.encode()))
+
+
+def turn(url: str, direction: Any, revision: str) -> None:
+    with database.open_engine(url).connect() as connection:
+        config = database._alembic()
+        config.attributes["connection"] = connection
+        direction(config, revision)
+        connection.commit()
+
+
+def differences(connection: Connection) -> list[Any]:
+    """Where the database is not what the code declares."""
+    options = {
+        "include_schemas": True,
+        "include_name": lambda name, kind, _: kind != "schema" or name == tables.SCHEMA,
+        "compare_server_default": True,
+        "version_table_schema": tables.SCHEMA,
+    }
+    found: list[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
+    return found
+
+
+@pytest.fixture
+def empty_url(server_url: str) -> Iterator[str]:
+    """A database in which nothing was ever migrated."""
+    name = sql.Identifier(f"talkdesk_etl_empty_{uuid4().hex[:8]}")
+    with psycopg.connect(server_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
+        yield postgres.at(server_url, name._obj[0])
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+
+
+def test_one_head() -> None:
+    """The code asks for the revision that the migrations end with."""
+    assert [tables.REVISION] == ScriptDirectory.from_config(database._alembic()).get_heads()
+
+
+def test_up_down_up(database_url: str) -> None:
+    """What goes up comes down, and is the same when it goes up again."""
+    before = catalog(database_url)
+    turn(database_url, command.downgrade, "base")
+    below = catalog(database_url)
+    turn(database_url, command.upgrade, "head")
+
+    assert not below
+    assert before == catalog(database_url)
+
+
+def test_one_step_back(database_url: str) -> None:
+    """The newest revision can be undone alone."""
+    before = catalog(database_url)
+    turn(database_url, command.downgrade, "-1")
+    turn(database_url, command.upgrade, "+1")
+
+    assert before == catalog(database_url)
+
+
+def test_migrating_again_changes_nothing(database_url: str) -> None:
+    assert (tables.REVISION, tables.REVISION) == database.migrate(database_url)
+
+
+def test_the_script_makes_the_same(empty_url: str, database_url: str) -> None:
+    """`migrate --sql`, run by somebody with the right to, ends where `migrate` ends."""
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(database.migration_sql().encode())
+
+    assert catalog(database_url) == catalog(empty_url)
+    assert (tables.REVISION, tables.REVISION) == database.migrate(empty_url)
+
+
+def test_no_drift(connection: Connection) -> None:
+    """Tables, columns, types, defaults, indexes and comments are as declared."""
+    assert [] == differences(connection)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "COMMENT ON COLUMN talkdesk.imports.status IS 'something else'",
+        "ALTER TABLE talkdesk.imports ADD COLUMN more text",
+        "ALTER TABLE talkdesk.imports ALTER COLUMN extra DROP DEFAULT",
+        "DROP INDEX talkdesk.sync_runs_account_started_at_idx",
+    ],
+)
+def test_drift_is_seen(connection: Connection, statement: str) -> None:
+    """Otherwise the test above would prove nothing."""
+    connection.execute(text(statement))
+
+    assert 1 == len(differences(connection))
+
+
+def test_everything_is_explained(database_url: str) -> None:
+    """Every table, view, column and function carries a comment."""
+    lines = [line for line in catalog(database_url).splitlines() if not line.startswith("    CREATE ")]
+    explained = [line for line in lines if " -- " in line]
+
+    assert [] == [line for line in explained if line.endswith(" -- ")]
+    assert all(": PRIMARY KEY (account, " in line for line in lines if line not in explained)
+
+
+def test_the_schema_is_the_one_agreed_on(database_url: str) -> None:
+    """A change of the schema shows in review: UPDATE_GOLDEN=1 writes it down."""
+    found = catalog(database_url)
+    if os.environ.get("UPDATE_GOLDEN"):
+        GOLDEN.write_text(found, encoding="utf-8")
+
+    assert GOLDEN.read_text(encoding="utf-8") == found
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_files_hold_what_drivers_leave_alone(file: Path) -> None:
+    """No percent sign and no :name, which would be taken for parameters; first the thing, then its comments."""
+    content = file.read_text(encoding="utf-8")
+    first, *comments = content.rstrip().split(";\n\n")
+
+    assert "%" not in content
+    assert [] == list(text(content)._bindparams)
+    assert f"talkdesk.{file.stem}" in first
+    assert all(comment.startswith("COMMENT ON ") for comment in comments)
