@@ -63,7 +63,8 @@ class TokenProvider:
         self._transport = transport
         self._patience = patience
         self._wall_clock = wall_clock
-        self._scope = " ".join(SCOPES)
+        # Without a scope the answer should grant all that the client has; a scope that does not act yet may spoil both.
+        self._wishes = [" ".join(SCOPES), "", *SCOPES]
         self._lock = threading.Lock()
         self._token: _Token | None = None
         self._failure: EtlError | None = None
@@ -108,21 +109,21 @@ class TokenProvider:
     def _ask(self, seconds: float) -> _Token:
         asked_at = self._patience.clock()
         answer = self._post(seconds)
-        if self._scope and _is_about_scope(answer):
-            # Without a scope the answer grants all that the client has.
-            self._scope = ""
+        while len(self._wishes) > 1 and _is_about_scope(answer):
+            del self._wishes[0]
             answer = self._post(seconds)
         if not answer.is_success:
             raise self._failed(answer)
         granted = self._granted(answer)
-        if granted.scope is not None:
-            self.missing_scopes = frozenset(SCOPES).difference(granted.scope.split())
+        scope = granted.scope if granted.scope is not None else self._wishes[0] or None
+        if scope is not None:
+            self.missing_scopes = frozenset(SCOPES).difference(scope.split())
         life = granted.expires_in if granted.expires_in and granted.expires_in > 0 else _USUAL_LIFE
         return _Token(granted.access_token, asked_at, life)
 
     def _post(self, seconds: float) -> Answer:
         url = self._settings.token_url
-        body = prepare_token_request("client_credentials", "", scope=self._scope)
+        body = prepare_token_request("client_credentials", "", scope=self._wishes[0])
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         auth = _client_auth(self._settings, issued_at=int(self._wall_clock()))
         _, headers, body = auth.prepare("POST", url, headers, body)

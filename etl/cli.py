@@ -6,6 +6,7 @@ Commands import what they need when they run, so that `--help` stays quick.
 import gc
 import logging
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl import __version__
-from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError
+from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, one_line
 
 if TYPE_CHECKING:
     from etl.job import Options
@@ -51,6 +52,14 @@ Settings (environment, or a .env file in the working directory):
   TALKDESK_ETL_CONFIG           TOML file with many accounts ([accounts.NAME])
 """
 
+NOTHING: dict[str, dict[str, Any]] = {
+    "sync": {"run_id": None, "dry_run": False, "accounts": {}, "rejected": 0, "requests": 0, "seconds": 0.0},
+    "status": {"accounts": {}, "stale": []},
+    "verify": {"level": False, "differences": []},
+    "check": {"ok": False, "items": []},
+}
+"""What `--json` promises of each command, if it failed before there was anything to say."""
+
 EXIT_CODES = """
 \b
 Exit codes:
@@ -72,11 +81,13 @@ def main() -> int:
     """The exit code of the command in `sys.argv`; every error becomes one line on stderr."""
     # What is read makes no cycles: looking for them took a fifth of the time of a large sync.
     gc.set_threshold(100_000, 50, 1000)
+    _on_signals(_raise_stop)
     wants_json = "--json" in sys.argv[1:]
     try:
-        code = commands.main(standalone_mode=False)
+        code = commands.main(prog_name="talkdesk-etl", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        _report_json(error.format_message(), UsageError.exit_code, wants_json=wants_json)
         return UsageError.exit_code
     except EtlError as error:
         return _report(str(error), error.exit_code, wants_json=wants_json)
@@ -92,9 +103,17 @@ def main() -> int:
 
 def _report(message: str, code: int, *, wants_json: bool) -> int:
     click.echo(f"talkdesk-etl: {message}", err=True)
-    if wants_json:
-        _print_json({"outcome": "failed", "errors": [{"exit_code": code, "message": message}]})
+    _report_json(message, code, wants_json=wants_json)
     return code
+
+
+def _report_json(message: str, code: int, *, wants_json: bool) -> None:
+    """The command's object without anything in it, so that who reads its keys finds them."""
+    if wants_json:
+        outcome = "interrupted" if code == Interrupted.exit_code else "failed"
+        error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
+        nothing = NOTHING.get(next(iter(sys.argv[1:]), ""), {})
+        _print_json({**nothing, "outcome": outcome, "errors": [error]})
 
 
 def _place(error: BaseException) -> str:
@@ -123,9 +142,17 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _talk(*, quiet: bool, verbose: bool) -> None:
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
-    logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(message)s", level=logging.WARNING, force=True)
-    log.setLevel(level)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_OneLine("%(levelname)s %(message)s"))
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+
+
+class _OneLine(logging.Formatter):
+    """Ids come from the source, and may hold what breaks a line or steers a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return one_line(super().format(record))
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
@@ -164,7 +191,7 @@ def sync(**arguments: Any) -> int:
     outcome = _sync(arguments, _options(arguments, window))
     if arguments["as_json"]:
         _print_json(outcome.to_json())
-    else:
+    elif not arguments["quiet"] or outcome.exit_code:
         from etl.summary import summary  # noqa: PLC0415
 
         click.echo(summary(outcome))
@@ -204,9 +231,25 @@ def stop_on_signals() -> threading.Event:
             os._exit(Interrupted.exit_code)
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, on_signal)
+    _on_signals(on_signal)
     return stop
+
+
+class _Stop(KeyboardInterrupt):
+    """A signal before there is anything to close.
+
+    After a plain KeyboardInterrupt out of code that is made on the fly, as named tuples are, Python ends itself by
+    SIGINT, whatever exit code we ask for.
+    """
+
+
+def _raise_stop(*_: object) -> None:
+    raise _Stop
+
+
+def _on_signals(handler: Callable[..., None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 @commands.command()
@@ -335,8 +378,9 @@ def sandbox(*, live: bool, as_json: bool, quiet: bool, verbose: bool, **options:
         if as_json:
             _print_json(given)
         else:
-            click.echo("\n".join(f"export TALKDESK_{name.upper()}={value}" for name, value in given.items()))
-            click.echo("export TALKDESK_ACCOUNT=sandbox TALKDESK_CLIENT_ID=sandbox TALKDESK_CLIENT_SECRET=sandbox")
+            client = {name: options[name] for name in ("client_id", "client_secret")}
+            for name, value in {"account": "sandbox", **given, **client}.items():
+                click.echo(f"export TALKDESK_{name.upper()}={shlex.quote(value)}")
         sys.stdout.flush()
 
     serve(live=LIVE_SECONDS if live else None, ready=say, **options)

@@ -19,6 +19,7 @@ from etl.transport import Answer, Transport, place
 __all__ = ["Client", "Counts"]
 
 MAX_REDIRECTS = 5
+MAX_RENEWALS = 3
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _SCOPES = dict(zip(("/bulk-imports/", "/cm/meta/"), SCOPES, strict=True))
 
@@ -39,6 +40,7 @@ class Client:
         self._patience = Patience(settings, stop=stop, sleep=sleep or stop.wait, clock=clock)
         self._transport = Transport(settings, self._patience)
         self.tokens = TokenProvider(settings, self._transport, self._patience)
+        self._was_let_in = False
         # Preparing a request anew costs as much as sending it: one is made here and copied from then on.
         self._request = self._transport.prepare(requests.Request("GET", settings.api_url))
 
@@ -79,6 +81,7 @@ class Client:
         for _ in range(MAX_REDIRECTS + 1):
             answer = self._ask(url, seconds)
             if answer.is_success:
+                self._was_let_in = True
                 return answer
             if not answer.is_redirect:
                 raise self._failure(url, answer)
@@ -87,13 +90,16 @@ class Client:
         raise SourceRefused(f"{place('GET', url)}: more than {MAX_REDIRECTS} redirects")
 
     def _ask(self, url: str, seconds: float) -> Answer:
+        """The answer; a refused token is renewed, more than once only where tokens were taken before."""
         token = self.tokens.token()
         answer = self._send(url, token, seconds)
-        if not self._may_be_due_to(token, answer):
-            return answer
-        renewed = self.tokens.renew(token)
-        self._patience.pace()
-        return self._send(url, renewed, seconds)
+        for _ in range(MAX_RENEWALS if self._was_let_in else 1):
+            if not self._may_be_due_to(token, answer):
+                break
+            token = self.tokens.renew(token)
+            self._patience.pace()
+            answer = self._send(url, token, seconds)
+        return answer
 
     def _may_be_due_to(self, token: str, answer: Answer) -> bool:
         """A 401 says that the token is dead; some older endpoints say 403 (github.com/Talkdesk/api, 2016)."""
@@ -134,7 +140,9 @@ class Client:
         if answer.status == HTTPStatus.FORBIDDEN:
             return SourceRefused(f"{what}: {_missing_right(url)}")
         if answer.status == HTTPStatus.UNAUTHORIZED:
-            return SourceRefused(f"{what}: a new token was refused, too; check TALKDESK_API_URL and TALKDESK_REGION")
+            refused = SourceRefused(f"{what}: a new token was refused, too; check TALKDESK_API_URL and TALKDESK_REGION")
+            # Where tokens were taken before, another thread's trouble may have killed this one.
+            return Transient(refused) if self._was_let_in else refused
         return SourceRefused(what)
 
     def _overloaded(self, what: str, answer: Answer) -> Transient:

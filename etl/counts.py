@@ -22,6 +22,11 @@ class Counts:
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
+    @property
+    def stored(self) -> int:
+        """How many outcomes the database has taken note of; what was unchanged was found to be level."""
+        return self.inserted + self.updated + self.unchanged + self.removed + self.rejected
+
     def to_json(self) -> dict[str, int]:
         """The counts by name, as `sync --json` prints them."""
         return asdict(self)

@@ -6,7 +6,7 @@ it may quote row values.
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,30 @@ from etl.config import WarehouseSettings
 from etl.errors import DatabaseError, NotStorable, UsageError
 from etl.tables import REVISION, SCHEMA
 
-CONNECT_SECONDS = 10
 SESSION = {
     "timezone": "UTC",
     "search_path": "",  # every name in our SQL carries its schema
     "lock_timeout": "10s",
     "idle_in_transaction_session_timeout": "60s",
+    "idle_session_timeout": "0",  # a sync's lock lives in a session that waits for the source
+    # A machine that vanished must not keep the lock for hours.
+    "tcp_keepalives_idle": "10",
+    "tcp_keepalives_interval": "5",
+    "tcp_keepalives_count": "3",
 }
-NETWORK = {  # a server that vanished without a word is noticed within half a minute
-    "connect_timeout": CONNECT_SECONDS,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
+NETWORK = {  # a server that vanished without a word is noticed soon enough to be given up within half a minute
+    "connect_timeout": 5,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
     "keepalives_count": 3,
-    "tcp_user_timeout": 25_000,
+    "tcp_user_timeout": 11_000,
 }
-LOST = (
-    pg.AdminShutdown,
-    pg.CrashShutdown,
-    pg.CannotConnectNow,
-    pg.ConnectionException,
-    pg.IdleInTransactionSessionTimeout,
-)
+SET = """
+    SELECT pg_catalog.set_config(name, value, false)
+    FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS given (name, value)
+"""
+# Classes and codes of SQLSTATE that mean the end of the connection: the network, a shutdown, somebody's time limit.
+LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
 
 NOT_STORABLE = frozenset({"22", "54"})  # data exceptions, program limits
 WORDS: dict[str, str] = {
@@ -59,7 +62,7 @@ WORDS: dict[str, str] = {
     "53300": "the database has no connection left",
     "55P03": "a table is locked by somebody else: see pg_stat_activity, then try again",
     "57014": "the statement was cancelled by the database",
-    "40P01": "the database ended a deadlock: try again",
+    "40": "the database ended a deadlock or a conflict: try again",
     "0A000": "the database cannot do what is asked",
 }
 
@@ -100,13 +103,22 @@ def open_engine(url: str, *, application_name: str = "talkdesk-etl") -> Engine:
         wanted: dict[str, str | int] = {**NETWORK, "application_name": application_name}
         defaults = {name: value for name, value in wanted.items() if name not in given}
         connection = psycopg.connect(make_conninfo(url, **defaults), autocommit=True, prepare_threshold=None)
-        for name, value in SESSION.items():
-            connection.execute("SELECT pg_catalog.set_config(%s, %s, false)", (name, value))
-        connection.autocommit = False
+        try:
+            _set_up(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
 
     # Nothing to reset: a connection that comes back is closed, and one that was lost could only complain.
     return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
+
+
+def _set_up(connection: "psycopg.Connection[Any]") -> None:
+    connection.execute(SET, (list(SESSION), list(SESSION.values())))
+    with suppress(pg.InvalidParameterValue):  # a server on Windows cannot look whether we are still there
+        connection.execute(SET, (["client_connection_check_interval"], ["500ms"]))
+    connection.autocommit = False
 
 
 @contextmanager
@@ -128,9 +140,15 @@ def driver_error(error: BaseException) -> psycopg.Error | None:
 def is_lost(error: BaseException) -> bool:
     """True if the connection is gone, so that a new one may do."""
     found = driver_error(error)
-    if isinstance(found, LOST):
-        return True
-    return isinstance(found, psycopg.OperationalError | psycopg.InterfaceError) and found.sqlstate is None
+    if found is not None and found.sqlstate:
+        return found.sqlstate.startswith(LOST)
+    return isinstance(found, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def may_pass(error: BaseException) -> bool:
+    """True if the same transaction may succeed when it is tried again: lost, or the victim of a deadlock."""
+    found = driver_error(error)
+    return is_lost(error) or (found is not None and (found.sqlstate or "").startswith("40"))
 
 
 def describe(error: BaseException) -> str:
@@ -174,6 +192,7 @@ def migrate(url: str) -> tuple[str | None, str]:
         before = revision(connection)
         if before == REVISION:
             return before, REVISION
+        require_known(before)
         config = _alembic()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -216,6 +235,16 @@ def revision(connection: Connection) -> str | None:
 def require_head(connection: Connection) -> None:
     """Raise unless the schema is the one this code was written for."""
     found = revision(connection)
+    require_known(found)
     if found != REVISION:
         state = "has never been migrated" if found is None else f"is at revision {found}, not at {REVISION}"
         raise DatabaseError(f"the schema {state}: run `talkdesk-etl migrate` with the same version of talkdesk-etl")
+
+
+def require_known(found: str | None) -> None:
+    """Raise if the revision is of a newer version than this one."""
+    known = {path.name.partition("_")[0] for path in (migrations_folder() / "versions").glob("*.py")}
+    if found is not None and found not in known:
+        raise DatabaseError(
+            f"the schema is at revision {found}, which this version does not know: install the newer talkdesk-etl"
+        )

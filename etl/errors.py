@@ -75,3 +75,8 @@ class Interrupted(EtlError):
     """Somebody asked the run to stop."""
 
     exit_code = 130
+
+
+def one_line(text: str) -> str:
+    """The text without what would break the line or steer a terminal; ids come from the source."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

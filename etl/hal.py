@@ -20,6 +20,7 @@ _MAX_INT_DIGITS = 4_300
 
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u0000|u[dD][89a-fA-F]..|.)", re.DOTALL)
 _PAGING = frozenset({"_embedded", "_links", "count", "total", "page", "per_page", "total_pages"})
+_ERROR = frozenset({"code", "message", "description", "fields", "error", "error_description"})
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,40}", re.ASCII)
 _TEMPLATE = re.compile(r"\{|/:[A-Za-z_]")
 _SPACE = "".join(map(chr, range(0x21)))
@@ -111,6 +112,8 @@ def items(body: object, *, prefer: Sequence[str] = ()) -> list[Any] | None:
 def _wrapper_or_item(body: dict[str, Any], prefer: Sequence[str]) -> dict[str, Any] | list[Any]:
     """What stands beside the paging if that is one array or nothing; else the body is itself an item."""
     content = {key: value for key, value in body.items() if key not in _PAGING}
+    if content and content.keys() <= _ERROR:
+        raise SourceMalformed(f"an error in place of the items: {_names(content)}")
     arrays = [key for key, value in content.items() if isinstance(value, list) or key in prefer]
     return content if len(content) == len(arrays) <= 1 else [body]
 
@@ -156,8 +159,9 @@ def _href(holder: object, relation: str) -> str | None:
 
 
 def total(body: object) -> int | None:
-    """How many items the source says there are on all pages."""
-    return _length(body.get("total")) if isinstance(body, dict) else None
+    """How many items the source says there are on all pages; no fewer than it counts on this one."""
+    lengths = [_length(body.get(key)) for key in ("total", "count")] if isinstance(body, dict) else []
+    return max((length for length in lengths if length is not None), default=None)
 
 
 def error_code(body: bytes) -> object:

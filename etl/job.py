@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -16,7 +16,7 @@ from etl.client import Client
 from etl.client import Counts as ClientCounts
 from etl.config import AccountSettings
 from etl.counts import Traffic
-from etl.errors import DatabaseError, LockHeld
+from etl.errors import DatabaseError, Interrupted, LockHeld
 from etl.outcome import AccountOutcome, ResourceOutcome
 from etl.reading import SOURCE_ERRORS, Source
 from etl.rows import Rejected
@@ -72,6 +72,7 @@ class Job:
     keep_rejected: timedelta
     show: Callable[[Progress], None] = lambda _: None
     _is_open: bool = False
+    _unsaved: dict[str, ResourceOutcome] = field(default_factory=dict)
 
     @property
     def account(self) -> str:
@@ -85,23 +86,20 @@ class Job:
 
     def open(self) -> None:
         """Afterwards the account's lock is held and the run is on record."""
-        threading.Thread(target=self.warehouse.cancel_when_stopped, daemon=True).start()
         self.warehouse.open()
         self.warehouse.transact(self._start)
         self._is_open = True
 
     def close(self) -> None:
-        """Afterwards the run is closed with its outcome, as far as the database lets it, and the lock is free."""
+        """Afterwards the run is closed with its outcome, if the database lets it; lock and connections are free."""
         self.warehouse.closing()
-        first = next((failure.message for failure in self.outcome.failures), None)
-        if self._is_open:
+        if self._is_open and not self.warehouse.is_gone:
             try:
-                self.warehouse.transact(
-                    lambda connection: runs.finish_run(connection, self.run, outcome=self.outcome.outcome, error=first)
-                )
-            except (DatabaseError, LockHeld) as error:
+                self.warehouse.transact(self._finish)
+            except (DatabaseError, Interrupted, LockHeld) as error:
                 self.outcome.fail(error)
         self.warehouse.close()
+        self.client.close()
 
     @contextmanager
     def resource(self, name: str, *more: str) -> Iterator[list[ResourceOutcome]]:
@@ -117,8 +115,9 @@ class Job:
             self._measure(notes[name].traffic, before, started)
             for each, note in notes.items():
                 self._log(each, note)
-        for each, note in notes.items():
-            self._save(each, note)
+            self._unsaved.update(notes)
+        self.warehouse.transact(self._save_resources)
+        self._unsaved.clear()
 
     def load(self, note: ResourceOutcome, unit: Callable[[Connection], T]) -> T:
         """The unit's result, committed; its seconds count as loading."""
@@ -178,12 +177,16 @@ class Job:
         traffic.fetch_seconds = after.seconds_fetching - before.seconds_fetching
         traffic.seconds = time.perf_counter() - started
 
-    def _save(self, name: str, note: ResourceOutcome) -> None:
-        self.warehouse.transact(
-            lambda connection: runs.save_resource(
+    def _finish(self, connection: Connection) -> None:
+        first = next((failure.message for failure in self.outcome.failures), None)
+        self._save_resources(connection)
+        runs.finish_run(connection, self.run, outcome=self.outcome.outcome, error=first)
+
+    def _save_resources(self, connection: Connection) -> None:
+        for name, note in self._unsaved.items():
+            runs.save_resource(
                 connection, self.run, name, counts=note.counts, traffic=note.traffic, complete=note.complete
             )
-        )
 
     def _log(self, name: str, note: ResourceOutcome) -> None:
         pairs = {

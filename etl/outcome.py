@@ -1,11 +1,14 @@
 """What a sync came to: counts, failures, and the exit code that follows from them."""
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from etl.counts import RESOURCES, Counts, Traffic
 from etl.errors import DONE, PARTLY_DONE, EtlError, Interrupted, LockHeld
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -43,17 +46,21 @@ class AccountOutcome:
     new_rejected: int = 0
 
     def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
-        """Afterwards the error is among the failures."""
-        self.failures.append(Failure(self.account, resource, import_id, error.exit_code, str(error)))
+        """Afterwards the error is among the failures, once, and was said."""
+        failure = Failure(self.account, resource, import_id, error.exit_code, str(error))
+        if failure not in self.failures:
+            self.failures.append(failure)
+            places = {"account": self.account, "resource": resource, "import": import_id}
+            log.error("%s %s", " ".join(f"{name}={place}" for name, place in places.items() if place), error)
 
-    def has_failed(self, resource: str) -> bool:
-        """True if anything of the resource was not synced."""
-        return any(failure.resource == resource for failure in self.failures)
+    def has_failed(self, *resources: str) -> bool:
+        """True if anything of these resources was not synced."""
+        return any(failure.resource in resources for failure in self.failures)
 
     @property
     def synced_anything(self) -> bool:
-        """True if any resource was read, in part at least."""
-        return any(outcome.complete or outcome.counts.read for outcome in self.resources.values())
+        """True if any resource was synced, in part at least; what was only read was not."""
+        return any(outcome.complete or outcome.counts.stored for outcome in self.resources.values())
 
     @property
     def outcome(self) -> str:

@@ -80,6 +80,9 @@ class Patience:
         self._gap = 1 / settings.requests_per_second if settings.requests_per_second else 0.0
         self._lock = threading.Lock()
         self._free_at = clock()
+        # After it was given up nothing is tried twice until something succeeds: else an outage would last
+        # for as many times TALKDESK_RETRY_SECONDS as there are imports to read.
+        self._is_away = False
 
     def pause(self, seconds: float) -> None:
         """That long has passed; raises Interrupted at once when asked to stop."""
@@ -113,9 +116,14 @@ class Patience:
         prepare()
         begun = self.clock()
         try:
-            return attempt(max(self._retry_seconds, self._timeout))
+            result = attempt(max(self._retry_seconds, self._timeout))
         except Transient as failure:
+            if self._is_away:
+                raise _given_up(failure, 1, self._retry_seconds) from None
             first = failure
+        else:
+            self._is_away = False
+            return result
         return self._retried(attempt, prepare, first, begun=begun)
 
     def _retried(
@@ -144,6 +152,7 @@ class Patience:
         try:
             return retrying(again)
         except Transient as failure:
+            self._is_away = isinstance(failure.error, SourceUnavailable)
             raise _given_up(failure, retrying.statistics["attempt_number"], left()) from None
 
     def _note(self, state: RetryCallState) -> None:

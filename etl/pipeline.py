@@ -7,7 +7,6 @@ in between leaves them pending, and the next run goes on from there.
 from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 
 from sqlalchemy import Connection
 
@@ -38,18 +37,19 @@ def sync_account(job: Job) -> None:
 
 def sync_imports(job: Job) -> None:
     """The list is stored as far as it could be read; then the records of those imports that need it."""
+    pending: list[Link] = []
     with job.resource("imports") as (note,):
         listing = reading.read_listing(job.source, job.options.window)
-        pending = load_listing(job, note, listing)
+        pending += load_listing(job, note, listing)
         if may_expire(job, listing):
             pending += expire_missing(job, note, listing)
         listing.reading.require_whole("imports")
-        note.complete = job.options.window is None
+        note.complete = job.options.window is None and not listing.reading.is_doubted
     with job.resource("import_records") as (note,):
         for batch in job.awaited(note, reading.read_records(job.source, pending)):
             load_records(job, note, batch)
             job.progress("import_records", note, len(batch), len(pending))
-        note.complete = listing.reading.is_whole and not job.outcome.has_failed("import_records")
+        note.complete = not job.outcome.has_failed("imports", "import_records")
 
 
 def sync_case_fields(job: Job) -> None:
@@ -58,39 +58,31 @@ def sync_case_fields(job: Job) -> None:
         fields = reading.read_case_fields(job.source)
         load_case_fields(job, note, entries_note, fields)
         fields.reading.require_whole("case fields")
-        note.complete = entries_note.complete = True
+        note.complete = entries_note.complete = not fields.reading.is_doubted
 
 
 def load_listing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
     """Afterwards the listed imports are stored; says whose records are to be fetched."""
     note.counts.read += listing.reading.read
     job.reject(note, listing.rejected.values())
-    links = iter(listing.links.values())
     pending: list[Link] = []
-    while part := list(islice(links, IMPORTS_PER_TRANSACTION)):
-        counts, wanted = job.load(note, partial(store_imports, job=job, listing=listing, part=part))
+    while part := listing.take(IMPORTS_PER_TRANSACTION):
+        counts, wanted = job.load(note, partial(store_imports, job=job, part=part))
         note.counts.add(counts)
-        pending += (link for link in part if link.import_id in wanted)
+        pending += (reading.link_of(row) for import_id, row in part.items() if import_id in wanted)
     return pending
 
 
-def store_imports(connection: Connection, *, job: Job, listing: Listing, part: list[Link]) -> tuple[Counts, set[str]]:
+def store_imports(connection: Connection, *, job: Job, part: dict[str, bytes]) -> tuple[Counts, set[str]]:
     """Inside a transaction: the imports are stored; says whose records are to be fetched."""
-    ids = [link.import_id for link in part]
-    rows: dict[loader.Key, bytes] = {(import_id,): listing.rows[import_id,] for import_id in ids}
-    counts = loader.upsert(connection, IMPORTS, job.account, rows)
+    counts = loader.upsert(connection, IMPORTS, job.account, {(import_id,): row for import_id, row in part.items()})
     wants_all = job.options.full or job.options.window is not None
-    return counts, set(ids) if wants_all else loader.pending_imports(connection, job.account, ids)
+    return counts, set(part) if wants_all else loader.pending_imports(connection, job.account, list(part))
 
 
 def may_expire(job: Job, listing: Listing) -> bool:
-    """Only a listing that was read whole, and is not a blank page where imports used to be, shows what is gone."""
-    if job.options.window is not None or not listing.reading.is_whole:
-        return False
-    if listing.reading.says_something or job.options.full:
-        return True
-    log.warning("account=%s the answer held no list of imports: nothing expires", job.account)
-    return False
+    """Only the whole listing shows what is gone."""
+    return job.options.window is None and listing.reading.is_whole
 
 
 def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
@@ -99,9 +91,13 @@ def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Li
     Imports past the retention go at once, unless the list was empty; any other is asked for by itself.
     """
     retention = timedelta(days=job.settings.retention_days)
-    find = partial(loader.missing_imports, account=job.account, seen=listing.links, retention=retention)
+    find = partial(loader.missing_imports, account=job.account, seen=listing.ids, retention=retention)
     missing = job.load(note, find)
-    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.links]
+    listing.reading.is_doubted = bool(missing) and not listing.reading.says_something
+    if listing.reading.is_doubted and not job.options.full:
+        log.warning("account=%s the answer held no list of imports: nothing expires", job.account)
+        return []
+    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
     found = Listing()
     for answer in reading.ask_for_imports(job.source, missing.keys() - gone):
         if answer.failure is not None:
@@ -139,9 +135,11 @@ def store_records(connection: Connection, *, job: Job, batch: Sequence[Records])
     contents = [
         Content(
             records.link.import_id,
-            records.rows,
+            # An empty answer takes nothing away, unless the import itself says that it has no records.
+            records.rows or (None if records.link.total_records != 0 else records.rows),
             records.errors,
-            records.link.finished and not records.failure,
+            records.is_final,
+            whole=records.is_whole,
         )
         for records in batch
     ]
@@ -153,6 +151,7 @@ def note_records(job: Job, note: ResourceOutcome, records: Records) -> None:
     link = records.link
     note.counts.read += records.read
     note.traffic.flatten_seconds += records.flatten_seconds
+    log.debug("account=%s import=%s read=%d", job.account, link.import_id, records.read)
     job.reject(note, records.rejected)
     if records.failure is not None:
         job.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
@@ -164,9 +163,10 @@ def note_records(job: Job, note: ResourceOutcome, records: Records) -> None:
 def load_case_fields(job: Job, note: ResourceOutcome, entries_note: ResourceOutcome, fields: CaseFields) -> None:
     """Afterwards the fields and entries that were read are stored, and those missing from a complete answer marked."""
     note.counts.read = fields.reading.read
-    entries_note.counts.read = len(fields.entries)
+    rejected_entries = [item for items in fields.rejected_entries.values() for item in items]
+    entries_note.counts.read = len(fields.entries) + len(rejected_entries)
     job.reject(note, fields.rejected.values())
-    job.reject(entries_note, [item for items in fields.rejected_entries.values() for item in items])
+    job.reject(entries_note, rejected_entries)
     counts, entry_counts = job.load(note, partial(store_case_fields, job=job, fields=fields))
     note.counts.add(counts)
     entries_note.counts.add(entry_counts)
@@ -181,6 +181,7 @@ def store_case_fields(connection: Connection, *, job: Job, fields: CaseFields) -
         return counts, entry_counts
     gone = loader.missing(connection, CASE_FIELDS, job.account, fields.rows)
     if gone and not fields.rows and not job.options.full:
+        fields.reading.is_doubted = True
         log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", job.account)
         return counts, entry_counts
     gone_entries = loader.missing(connection, ENTRIES, job.account, entries, spare=sorted(fields.unreadable))

@@ -4,17 +4,20 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
 
 from etl import extractor, hal, transformer
 from etl.client import Client
 from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, SourceMalformed, SourceRefused, SourceUnavailable
 from etl.extractor import Page
-from etl.rows import RecordErrorRow, RecordRow, Rejected
+from etl.rows import MAX_ROW_BYTES, TOO_LARGE, ImportRow, RecordErrorRow, RecordRow, Rejected
 from etl.threads import parallel
-from etl.transformer import Privacy
-from etl.values import json_bytes
+from etl.transformer import CaseField, Privacy
+from etl.values import json_bytes, json_text
 from etl.window import Window
 
 T = TypeVar("T")
@@ -40,22 +43,28 @@ class Source(NamedTuple):
         return cls(client, privacy, settings.concurrency, stop)
 
 
-class Link(NamedTuple):
-    """Where the records of an import are (None: it has none), and how it stood when it was listed."""
+class Link(msgspec.Struct, frozen=True):
+    """Where the records of an import are (None: it has none), and how it stood when it was listed.
+
+    One that was `cut_short` may have fewer records than it says; `broken` says why its link cannot be followed.
+    """
 
     import_id: str
-    href: str | None
-    finished: bool
-    total_records: int | None
+    href: str | None = msgspec.field(name="records_href", default=None)
+    broken: str | None = msgspec.field(name="broken_link", default=None)
+    finished: bool = False
+    total_records: int | None = None
+    cut_short: bool = False
 
 
 @dataclass
 class Reading:
-    """How far a listing was read, and what the source said of its length."""
+    """How far a listing was read, and what the source said of its length; doubted if it is blank against all odds."""
 
     read: int = 0
     total: int | None = None
     says_something: bool = False
+    is_doubted: bool = False
     error: EtlError | None = None
 
     def note(self, page: Page) -> None:
@@ -88,12 +97,15 @@ class Reading:
 
 @dataclass
 class Listing:
-    """The listed imports as rows ready to load, by id; of the same id the last one counts."""
+    """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts.
+
+    Rows are kept as text, without nulls: fifty thousand imports would take twice the memory otherwise.
+    """
 
     window: Window | None = None
     reading: Reading = field(default_factory=Reading)
-    rows: dict[tuple[str, ...], bytes] = field(default_factory=dict)
-    links: dict[str, Link] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+    rows: dict[str, bytes] = field(default_factory=dict)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
     def add(self, items: Iterable[object]) -> None:
@@ -103,22 +115,36 @@ class Listing:
             if isinstance(row, Rejected):
                 self.rejected[row.item] = row
             elif self.window is None or self.window.contains(row.created_at):
-                self.rows[row.import_id,] = json_bytes(row._asdict())
-                finished = transformer.is_terminal(row.status)
-                self.links[row.import_id] = Link(row.import_id, _records_href(item), finished, row.total_records)
+                self._keep(row, item)
+
+    def _keep(self, row: ImportRow, item: object) -> None:
+        said = {**row._asdict(), **_link(row, item)}
+        text = json_bytes({name: value for name, value in said.items() if value is not None})
+        if rejected := _too_large("imports", item, text):
+            self.rejected[rejected.item] = rejected
+            return
+        self.rows[row.import_id] = text
+        self.ids.add(row.import_id)
+
+    def take(self, number: int) -> dict[str, bytes]:
+        """So many of the rows, which are then no longer here."""
+        return {import_id: self.rows.pop(import_id) for import_id in list(islice(self.rows, number))}
 
 
-class BrokenHref(str):
-    """A records link that cannot be followed; the text says why."""
+def link_of(row: bytes) -> Link:
+    """The link in a listed import's row."""
+    return _link_decoder.decode(row)
 
-    __slots__ = ()
+
+_link_decoder = msgspec.json.Decoder(Link)
 
 
-def _records_href(item: object) -> str | None:
+def _link(row: ImportRow, item: object) -> dict[str, Any]:
+    found = {"finished": transformer.is_terminal(row.status), "cut_short": transformer.is_cut_short(row.status)}
     try:
-        return hal.records_href(item)
+        return {**found, "records_href": hal.records_href(item)}
     except SourceMalformed as error:
-        return BrokenHref(str(error))
+        return {**found, "broken_link": str(error)}
 
 
 def read_listing(source: Source, window: Window | None = None) -> Listing:
@@ -153,16 +179,31 @@ class CaseFields:
             if isinstance(found, Rejected):
                 self.rejected[found.item] = found
                 continue
-            key = found.row.field_key
-            self.rows[key,] = json_bytes(found.row._asdict())
-            self.entries_of[key] = {(key, entry.entry_id): json_bytes(entry._asdict()) for entry in found.entries}
-            self.rejected_entries[key] = found.rejected
-            (self.unreadable.discard if found.dict_list_readable else self.unreadable.add)(key)
+            self._keep(found, item)
+
+    def _keep(self, found: CaseField, item: object) -> None:
+        key, text = found.row.field_key, json_bytes(found.row._asdict())
+        entries: dict[tuple[str, ...], bytes] = {
+            (key, entry.entry_id): json_bytes(entry._asdict()) for entry in found.entries
+        }
+        if rejected := _too_large("case_fields", item, text, *entries.values()):
+            self.rejected[rejected.item] = rejected
+            return
+        self.rows[key,] = text
+        self.entries_of[key] = entries
+        self.rejected_entries[key] = found.rejected
+        (self.unreadable.discard if found.dict_list_readable else self.unreadable.add)(key)
 
     @property
     def entries(self) -> dict[tuple[str, ...], bytes]:
         """The entries of all fields by field key and entry id."""
         return {key: row for entries in self.entries_of.values() for key, row in entries.items()}
+
+
+def _too_large(resource: str, item: object, *rows: bytes) -> Rejected | None:
+    if max(map(len, rows)) <= MAX_ROW_BYTES:
+        return None
+    return Rejected(resource, None, json_text(item), TOO_LARGE)
 
 
 def read_case_fields(source: Source) -> CaseFields:
@@ -216,6 +257,17 @@ class Records(NamedTuple):
     read: int = 0
     flatten_seconds: float = 0.0
     failure: EtlError | None = None
+    is_short: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """True if they were read to their end, as far as anybody knows."""
+        return self.failure is None and not self.is_short
+
+    @property
+    def is_final(self) -> bool:
+        """True if there is no reason to read them again."""
+        return self.link.finished and self.failure is None and (self.link.cut_short or not self.is_short)
 
 
 def read_records(source: Source, links: Iterable[Link]) -> Iterator[list[Records]]:
@@ -224,11 +276,11 @@ def read_records(source: Source, links: Iterable[Link]) -> Iterator[list[Records
 
 
 def _read_records(source: Source, link: Link) -> Records:
-    if link.href is None:
-        return Records(link, None, [], [])
     try:
-        if isinstance(link.href, BrokenHref):
-            raise SourceMalformed(link.href)
+        if link.broken is not None:
+            raise SourceMalformed(link.broken)
+        if link.href is None:
+            return Records(link, None, [], [])
         return _flatten_records(source, link, link.href)
     except NotFound:  # normal: the import may be gone, or a failed one never had any
         return Records(link, None, [], [])
@@ -239,7 +291,7 @@ def _read_records(source: Source, link: Link) -> Records:
 def _flatten_records(source: Source, link: Link, href: str) -> Records:
     """Read to the end, and once more if they came out short of what the source says."""
     records = _flatten_once(source, link, href)
-    return _flatten_once(source, link, href) if records.failure else records
+    return _flatten_once(source, link, href) if records.failure or (link.finished and records.is_short) else records
 
 
 def _flatten_once(source: Source, link: Link, href: str) -> Records:
@@ -248,7 +300,7 @@ def _flatten_once(source: Source, link: Link, href: str) -> Records:
     errors: list[RecordErrorRow] = []
     rejected: list[Rejected] = []
     reading, seconds = Reading(), 0.0
-    for page in extractor.record_pages(source.client, href):
+    for page in _first_must_be_there(extractor.record_pages(source.client, href)):
         reading.note(page)
         started = time.thread_time()
         for found in flattener.rows(page.items):
@@ -258,7 +310,24 @@ def _flatten_once(source: Source, link: Link, href: str) -> Records:
                 rows.append(found[0])
                 errors.extend(found[1])
         seconds += time.thread_time() - started
-    return Records(link, rows, errors, rejected, reading.read, seconds, reading.shortness("records"))
+    # Where the list itself says how many there are (and there are some), the import's own number proves nothing:
+    # pages that got lost, or an empty answer, are known by it alone.
+    is_short = reading.read < (link.total_records or 0) and not (reading.read and reading.total)
+    failure = reading.shortness("records")
+    if is_short and not reading.says_something and link.finished and not link.cut_short:
+        failure = SourceMalformed(f"the answer held no list of records, but the import has {link.total_records}")
+    return Records(link, rows, errors, rejected, reading.read, seconds, failure, is_short)
+
+
+def _first_must_be_there(pages: Iterable[Page]) -> Iterator[Page]:
+    """The same pages; that a later one is not found means that records are missing, not that there are none."""
+    has_begun = False
+    try:
+        for page in pages:
+            has_begun = True
+            yield page
+    except NotFound as error:
+        raise SourceMalformed(f"a page of the records is gone: {error}") if has_begun else error from None
 
 
 class Asked(NamedTuple):

@@ -9,6 +9,10 @@ from typing import Any, NamedTuple
 MAX_KEY_BYTES = 1200
 """Longest import, record or field key (UTF-8): a B-tree's 2,704 bytes hold two of them and an account."""
 
+MAX_ROW_BYTES = 40_000_000
+"""Longest row (JSON): whatever it holds, a jsonb of 256 MB has room for it."""
+TOO_LARGE = f"it is longer than the {MAX_ROW_BYTES // 1_000_000} MB of JSON that a row can hold"
+
 
 class ImportRow(NamedTuple):
     """A bulk import; every column but `import_id` and `extra` may be None."""

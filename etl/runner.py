@@ -1,15 +1,16 @@
 """One call of the sync command: every account by itself, one after the other."""
 
+import secrets
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine
 
 from etl.client import Client
 from etl.config import AccountSettings
+from etl.errors import DatabaseError, EtlError, Interrupted
 from etl.job import Job, Options, Progress
 from etl.outcome import AccountOutcome, SyncOutcome
 from etl.pipeline import sync_account
@@ -26,18 +27,23 @@ def sync_accounts(
     stop: threading.Event,
     show: Callable[[Progress], None] = lambda _: None,
 ) -> SyncOutcome:
-    """What the sync of these accounts came to; one that fails leaves the others alone, a stop ends them all."""
-    outcome = SyncOutcome(str(uuid.uuid4()), options.dry_run)
+    """What the sync of these accounts came to; one that fails leaves the others alone.
+
+    A stop ends them all, and so does a database that is gone.
+    """
+    outcome = SyncOutcome(_run_id(), options.dry_run)
     started = time.perf_counter()
+    ended: EtlError | None = None
     for settings in accounts:
-        if stop.is_set():
-            break
         account = AccountOutcome(settings.name)
         outcome.accounts.append(account)
+        if ended := Interrupted("interrupted") if stop.is_set() else ended:
+            account.fail(ended)
+            continue
         job = Job(
             settings=settings,
             client=Client(settings, stop=stop),
-            warehouse=Warehouse(engine, settings.name, stop=stop, dry_run=options.dry_run),
+            warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop, dry_run=options.dry_run),
             run=Run(outcome.run_id, settings.name),
             options=options,
             stop=stop,
@@ -46,5 +52,12 @@ def sync_accounts(
             show=show,
         )
         sync_account(job)
+        if job.warehouse.is_gone:
+            ended = DatabaseError("the database cannot be reached")
     outcome.seconds = time.perf_counter() - started
     return outcome
+
+
+def _run_id() -> str:
+    """Ids in the order of time keep the ledger's index, and so an idle run's WAL, small."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from etl.counts import RESOURCES
+from etl.errors import one_line
 from etl.outcome import AccountOutcome, SyncOutcome
 
 COLUMNS = ("read", "inserted", "updated", "unchanged", "removed", "rejected")
@@ -32,7 +33,7 @@ def _rows(account: AccountOutcome) -> Iterator[tuple[str, ...]]:
 def _troubles(outcome: SyncOutcome) -> Iterator[str]:
     for failure in outcome.failures:
         where = " ".join(filter(None, (failure.account, failure.resource, failure.import_id)))
-        yield f"failed: {where}: {failure.message}"
+        yield one_line(f"failed: {where}: {failure.message}")
     rejected = sum(note.counts.rejected for account in outcome.accounts for note in account.resources.values())
     if rejected:
         yield f"rejected: {rejected} item(s) could not be loaded, see talkdesk.rejected_items"

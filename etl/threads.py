@@ -1,7 +1,10 @@
 """Work in daemon threads, such as HTTP, while the caller waits in slices and so stays open to a stop."""
 
+import math
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
@@ -45,6 +48,26 @@ def parallel(call: Callable[[T], R], items: Iterable[T], *, workers: int, stop: 
         yield from _ready(results, workers, stop)
     finally:
         abandoned.set()
+
+
+def in_background(call: Callable[[], T], *, stop: threading.Event, seconds: float = math.inf) -> T:
+    """The call's result; waiting for it ends with `Interrupted` at a stop, with `TimeoutError` after that time."""
+    future: Future[T] = Future()
+
+    def work() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            future.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    ends = time.monotonic() + seconds
+    while not wait((future,), SLICE_SECONDS).done:
+        if stop.is_set():
+            raise Interrupted("interrupted")
+        if time.monotonic() > ends:
+            raise TimeoutError
+    return future.result()
 
 
 class _Failure:

@@ -11,7 +11,17 @@ from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 from etl.dictionaries import entries
-from etl.rows import MAX_KEY_BYTES, CaseFieldRow, EntryRow, ImportRow, RecordErrorRow, RecordRow, Rejected
+from etl.rows import (
+    MAX_KEY_BYTES,
+    MAX_ROW_BYTES,
+    TOO_LARGE,
+    CaseFieldRow,
+    EntryRow,
+    ImportRow,
+    RecordErrorRow,
+    RecordRow,
+    Rejected,
+)
 from etl.values import (
     Column,
     json_bytes,
@@ -73,6 +83,11 @@ def is_terminal(status: str | None) -> bool:
     return status in TERMINAL
 
 
+def is_cut_short(status: str | None) -> bool:
+    """True if the import ended before its time, so that some of its records may never have come to be."""
+    return status in {"CANCELED", "FAILED"}
+
+
 def import_row(item: object) -> ImportRow | Rejected:
     """The row of a bulk import, or why it cannot be keyed."""
     present = _present(item, key="id")
@@ -127,7 +142,8 @@ class Privacy:
     `drop` keeps no cell, and of errors only code and field, because their texts may quote a cell.
     The cells named in `hash_columns` (at the top level of a record or under `data`) become an HMAC-SHA256
     of their JSON text; an error that quotes one of them (in any case) keeps only code and field.
-    A record that is no object has no cells to tell apart, so all of it is dropped or hashed.
+    A record that is no object has no cells to tell apart, so all of it is dropped or hashed;
+    so is one that is too large.
     """
 
     record_data: Literal["keep", "drop"] = "keep"
@@ -151,7 +167,7 @@ class Privacy:
         return [_bare(row) if _quotes(row, secrets) else row for row in rows]
 
     def rejected(self, item: object, position: int) -> str:
-        """The text that may be kept of a record that is no object."""
+        """The text that may be kept of a record that is rejected."""
         if self.record_data == "drop":
             return json_text({"dropped": True, "position": position})
         return json_text({"hashed": self._digest(item)} if self.hash_columns else item)
@@ -202,11 +218,12 @@ class RecordFlattener:
     def rows(self, items: Iterable[object]) -> Iterator[FlatRecord | Rejected]:
         """Yields each record with its errors, in order; how items were cut into pages makes no difference."""
         for item, position in zip(items, self._positions, strict=False):
-            if isinstance(item, dict):
-                yield self._flatten(item, position)
-            else:
+            found = self._flatten(item, position) if isinstance(item, dict) else None
+            if found is None or len(found[0].data) > MAX_ROW_BYTES:
                 text = self._privacy.rejected(item, position)
-                yield Rejected("import_records", self._import_id, text, "it is no object")
+                yield Rejected("import_records", self._import_id, text, TOO_LARGE if found else "it is no object")
+            else:
+                yield found
 
     def _flatten(self, item: dict[str, Any], position: int) -> FlatRecord:
         cells = self._privacy.cells(item)

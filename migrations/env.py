@@ -13,6 +13,7 @@ RAILS = (
     "SET LOCAL citus.multi_shard_modify_mode = 'sequential'",
     f"SELECT pg_advisory_xact_lock(hashtextextended('{SCHEMA} migrations', 0))",
 )
+CREATE = f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"
 
 
 def configure(connection: Connection | None = None) -> None:
@@ -29,15 +30,22 @@ def configure(connection: Connection | None = None) -> None:
 
 
 def run(connection: Connection | None) -> None:
-    if connection is not None and not has_schema(connection):
-        connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}"))
+    if connection is not None:
+        prepare(connection)
     configure(connection)
     with context.begin_transaction():
-        for statement in RAILS:
-            context.execute(statement)
         if connection is None:
-            context.execute(f"CREATE SCHEMA IF NOT EXISTS {SCHEMA}")
+            for statement in (*RAILS, CREATE):
+                context.execute(statement)
         context.run_migrations()
+
+
+def prepare(connection: Connection) -> None:
+    """Whoever comes second waits before it looks for anything: even IF NOT EXISTS fails where two are at it."""
+    for statement in RAILS:
+        connection.execute(text(statement))
+    if not has_schema(connection):
+        connection.execute(text(CREATE))
 
 
 def has_schema(connection: Connection) -> bool:

@@ -12,6 +12,9 @@ from sqlalchemy import Connection
 
 from tests import postgres
 
+# What several tests share asserts as tests do, and should say as much when it fails.
+pytest.register_assert_rewrite("tests.account", "tests.chaos", "tests.expected")
+
 FOLDER = pytest.StashKey[Path]()
 CLOSING = pytest.StashKey[ExitStack]()
 

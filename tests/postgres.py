@@ -78,7 +78,7 @@ def remove(folder: Path) -> None:
     for link in folder.rglob("*"):
         if link.is_symlink() and link.name in {"server", "socket"}:
             shutil.rmtree(link.readlink(), ignore_errors=True)
-    shutil.rmtree(folder)
+    shutil.rmtree(folder, ignore_errors=True)  # what a dying server still writes is swept by the next session
 
 
 def session_server(folder: Path) -> Server:

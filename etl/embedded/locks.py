@@ -40,11 +40,11 @@ def await_lock(lock: BinaryIO, seconds: float) -> bool:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Inside, nobody else holds this lock."""
     with open_private(path) as lock:
-        if not await_lock(lock, PATIENCE_SECONDS):
-            raise DatabaseError(f"another process has held {path} for minutes: end it, then try again")
+        if not await_lock(lock, patience):
+            raise DatabaseError(f"another process has held {path} for {patience:.0f} s: end it, then try again")
         yield
 
 

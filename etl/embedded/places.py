@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from etl.embedded.accounts import Account, account_of, may_enter, service_account
-from etl.embedded.locks import locked
+from etl.embedded.locks import PATIENCE_SECONDS, locked
 from etl.errors import DatabaseError
 
 SHARED = Path("/var/lib/talkdesk-etl")  # for root alone; from /var/tmp idle files would be swept
@@ -56,11 +56,11 @@ class Cluster(NamedTuple):
 
 
 @contextmanager
-def entered(home: Path) -> Iterator[Cluster]:
+def entered(home: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[Cluster]:
     """The cluster of `home`, made if need be; inside, nobody else starts or stops it."""
     with explained(home):
         home = make_home(home)
-        with locked(home / "start.lock"):
+        with locked(home / "start.lock", patience=patience):
             server = _server_folder(home)
             account = account_of(server)
             yield Cluster(home, server, _socket_folder(home, server, account), account)

@@ -86,7 +86,7 @@ def running(home: Path, *, settings: Mapping[str, str] | None = None) -> Iterato
 def _leave(home: Path) -> None:
     """Stop the server unless somebody uses it; what was done does not fail because of this."""
     try:
-        with entered(home) as cluster, open_private(cluster.users) as users:
+        with entered(home, patience=LEAVE_SECONDS) as cluster, open_private(cluster.users) as users:
             if try_lock(users):
                 _end(cluster, patience=LEAVE_SECONDS)
     except EtlError as error:

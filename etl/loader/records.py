@@ -37,7 +37,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert_into
 from sqlalchemy.schema import CreateTable
 
 from etl.counts import Counts
-from etl.loader.versioned import incoming_rows
+from etl.loader.versioned import BYTES_PER_STATEMENT, incoming_rows
 from etl.rows import RecordErrorRow, RecordRow
 from etl.tables import import_record_errors, import_records, imports
 
@@ -58,13 +58,15 @@ HAS_STAGED = "has staged records"
 class Content(NamedTuple):
     """The records of one import; `records` is None if there was nothing to fetch, and stored ones stay.
 
-    `finished`: the import had come to its end before its records were read.
+    `finished`: the import had come to its end before its records were read, and they need not be read again.
+    `whole`: all of them were read, so that what is missing is gone.
     """
 
     import_id: str
     records: Sequence[RecordRow] | None
     errors: Sequence[RecordErrorRow]
     finished: bool
+    whole: bool = True
 
 
 def _staging(stored: Table, columns: Sequence[str], *more: Column[Any]) -> Table:
@@ -83,7 +85,10 @@ STAGED_ERRORS = _staging(import_record_errors, ERROR_COLUMNS)
 
 
 def replace_records(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
-    """Afterwards the imports' records and errors are exactly these; finished imports are marked as loaded."""
+    """Afterwards the imports' records and errors are exactly these; finished imports are marked as loaded.
+
+    Of an import whose records were not all read, nothing is removed.
+    """
     read = [content for content in contents if content.records is not None]
     stored = _stored_ids(connection, account, [content.import_id for content in read])
     fresh = [content for content in read if content.import_id not in stored]
@@ -159,12 +164,14 @@ def _replace(connection: Connection, account: str, contents: Sequence[Content]) 
 
 
 def _differing_ids(connection: Connection, account: str, contents: Sequence[Content]) -> set[str]:
-    """The imports whose records or errors are not exactly those that are stored."""
+    """The imports whose records or errors are not exactly those that are stored, or are too large to tell."""
     ids = [content.import_id for content in contents]
     records = [{"import_id": c.import_id, **_as_json(row)} for c in contents for row in c.records or ()]
     errors = [{"import_id": c.import_id, **row._asdict()} for c in contents for row in c.errors]
     found: set[str] = set()
     for statement, rows in ((_DIFFERING, encode(records)), (_DIFFERING_ERRORS, encode(errors))):
+        if len(rows) > BYTES_PER_STATEMENT:
+            return set(ids)
         found.update(connection.scalars(statement, {"account_name": account, "ids": ids, "rows": rows.decode()}))
     return found
 
@@ -178,8 +185,10 @@ def _merge(connection: Connection, account: str, contents: Sequence[Content]) ->
         return Counts()
     _stage(connection, account, contents)
     parameters = {"account_name": account, "ids": [content.import_id for content in contents]}
+    of_whole = parameters | {"ids": [content.import_id for content in contents if content.whole]}
     connection.execute(_FLAG_ERRORS, parameters)
-    removed = connection.execute(_DELETE_GONE, parameters).rowcount
+    removed = connection.execute(_DELETE_GONE, of_whole).rowcount
+    connection.execute(_DELETE_ERRORS_OF_GONE, of_whole)
     inserted, updated, unchanged = connection.execute(_COUNT, parameters).one()
     if inserted or updated:
         connection.execute(_UPSERT, parameters)
@@ -255,14 +264,15 @@ def _upsert() -> Insert:
     return statement.on_conflict_do_update(index_elements=list(import_records.primary_key.columns), set_=written)
 
 
-def _delete_gone() -> Delete:
+def _delete_gone(stored: Table) -> Delete:
     staged = select(STAGED.c.import_id, STAGED.c.record_key)
-    return delete(import_records).where(_of_batch(import_records), _key(import_records).not_in(staged))
+    return delete(stored).where(_of_batch(stored), _key(stored).not_in(staged))
 
 
 def _delete_errors() -> Delete:
-    kept = select(STAGED.c.import_id, STAGED.c.record_key).where(~STAGED.c.errors_differ)
-    return delete(import_record_errors).where(_of_batch(import_record_errors), _key(import_record_errors).not_in(kept))
+    errors = import_record_errors
+    differing = select(STAGED.c.import_id, STAGED.c.record_key).where(STAGED.c.errors_differ)
+    return delete(errors).where(_of_batch(errors), _key(errors).in_(differing))
 
 
 def _insert_errors() -> Insert:
@@ -286,6 +296,7 @@ _DIFFERING_ERRORS = _differing(import_record_errors, ("import_id", "record_key",
 _FLAG_ERRORS = _flag_errors()
 _COUNT = _count()
 _UPSERT = _upsert()
-_DELETE_GONE = _delete_gone()
+_DELETE_GONE = _delete_gone(import_records)
+_DELETE_ERRORS_OF_GONE = _delete_gone(import_record_errors)
 _DELETE_ERRORS = _delete_errors()
 _INSERT_ERRORS = _insert_errors()

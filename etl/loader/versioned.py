@@ -4,7 +4,7 @@ Rows travel as one JSON parameter, not through a temporary table: an idle run th
 What is stored is compared column by column; only rows that differ are written, together with their versions.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -40,6 +40,8 @@ from etl.counts import Counts
 Key = tuple[str, ...]
 
 ROWS_PER_STATEMENT = 5_000
+BYTES_PER_STATEMENT = 40_000_000
+"""A jsonb holds 256 MB, and numbers take up to six times as much room there as in their text."""
 ACCOUNT = bindparam("account_name", type_=Text)
 AT = bindparam("at", type_=TIMESTAMP(timezone=True))
 FIRST_KEYS = bindparam("first_keys", type_=ARRAY(Text))
@@ -85,12 +87,24 @@ ENTRIES = Versioned(tables.case_field_entries, tables.case_field_entries_version
 def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Counts:
     """Afterwards the rows, each a JSON object by its key, stand in the table and are the current versions."""
     counts = Counts()
-    keys = list(rows)
     load = _insert_part if _is_first_load(connection, what, account) else _upsert_part
-    for start in range(0, len(keys), ROWS_PER_STATEMENT):
-        part = keys[start : start + ROWS_PER_STATEMENT]
-        counts.add(load(connection, what, account, {key: rows[key] for key in part}))
+    for part in _parts(rows):
+        counts.add(load(connection, what, account, part))
     return counts
+
+
+def _parts(rows: Mapping[Key, bytes]) -> Iterator[dict[Key, bytes]]:
+    """The rows in parts that one statement can take."""
+    part: dict[Key, bytes] = {}
+    size = 0
+    for key, row in rows.items():
+        if part and (len(part) >= ROWS_PER_STATEMENT or size + len(row) > BYTES_PER_STATEMENT):
+            yield part
+            part, size = {}, 0
+        part[key] = row
+        size += len(row)
+    if part:
+        yield part
 
 
 def _is_first_load(connection: Connection, what: Versioned, account: str) -> bool:

@@ -86,7 +86,7 @@ def verify_imports(account: Account) -> None:
         account.count("imports", len(listing.rows))
         listing.reading.require_whole("imports")
     new = {found.key for found in findings if found.column is None and found.kind == "moved"}
-    links = [link for import_id, link in listing.links.items() if import_id not in new]
+    links = [reading.link_of(row) for import_id, row in listing.rows.items() if import_id not in new]
     moving = {found.key for found in findings if found.kind == "moved"}
     with account.resource("import_records"):
         verify_records(account, links, moving)
@@ -97,9 +97,9 @@ def find_gone(account: Account, listing: Listing) -> list[Key]:
     if not listing.reading.is_whole:
         return []
     retention = timedelta(days=account.settings.retention_days)
-    find = partial(loader.missing_imports, account=account.name, seen=listing.links, retention=retention)
+    find = partial(loader.missing_imports, account=account.name, seen=listing.ids, retention=retention)
     missing = account.session.read(find)
-    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.links]
+    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
     for answer in reading.ask_for_imports(account.source, missing.keys() - gone):
         if answer.failure is not None:
             account.fail(answer.failure, resource="imports", import_id=answer.import_id)
@@ -113,7 +113,8 @@ def find_gone(account: Account, listing: Listing) -> list[Key]:
 def compare_imports(connection: Connection, *, account: str, listing: Listing, gone: Sequence[Key]) -> list[Finding]:
     """Inside a transaction: how the stored imports differ from those listed."""
     age = runs.seconds_since_listing(connection, account)
-    found = compare_rows(connection, IMPORTS, account, listing.rows, seconds_since_listing=age)
+    rows: dict[Key, bytes] = {(import_id,): row for import_id, row in listing.rows.items()}
+    found = compare_rows(connection, IMPORTS, account, rows, seconds_since_listing=age)
     return found + compare_absent(connection, IMPORTS, account, gone)
 
 

@@ -18,7 +18,7 @@ class Contender(NamedTuple):
 
 
 def product(*arguments: str, name: str = "talkdesk-etl", concurrency: int = CONCURRENCY) -> Contender:
-    """This product's sync, as cron would call it."""
+    """The sync of this product, as cron would call it."""
 
     def environment(api: str, database: str) -> dict[str, str]:
         return {

@@ -1,27 +1,9 @@
-"""Medians of what was measured, and the ratios that the project set itself as goals."""
+"""Medians of what was measured."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
-from typing import NamedTuple
 
 from tests.bench.bench import Measured
-
-FAR_SECONDS = 0.05
-
-
-class Goal(NamedTuple):
-    """A ratio, or a figure, and the limit that it was given."""
-
-    text: str
-    value: float
-    limit: float
-    unit: str = "×"
-    is_floor: bool = False
-
-    @property
-    def is_met(self) -> bool:
-        """True if the value keeps to the limit."""
-        return self.value >= self.limit if self.is_floor else self.value <= self.limit
 
 
 class Figures:
@@ -32,12 +14,16 @@ class Figures:
         for each in measured:
             self._groups.setdefault((each.scenario, each.size, each.what), []).append(each)
 
+    def scenarios(self) -> list[str]:
+        """The scenarios that were measured, in order."""
+        return list(dict.fromkeys(scenario for scenario, _, _ in self._groups))
+
     def sizes(self, scenario: str) -> list[str]:
-        """The sizes measured in a scenario, in order."""
-        return list(dict.fromkeys(key[1] for key in self._groups if key[0] == scenario))
+        """The sizes that were measured in a scenario, in order."""
+        return list(dict.fromkeys(size for each, size, _ in self._groups if each == scenario))
 
     def rows(self, scenario: str, size: str) -> Iterator[Measured]:
-        """One row of medians for each thing measured."""
+        """The medians of everything measured of this size."""
         for key, group in self._groups.items():
             if key[:2] == (scenario, size):
                 yield _medians(group)
@@ -47,17 +33,25 @@ class Figures:
         group = self._groups.get((scenario, size, what))
         return _medians(group) if group else None
 
+    def each(self, scenario: str, size: str, *whats: str) -> tuple[Measured | None, ...]:
+        """The medians of several things."""
+        return tuple(self.get(scenario, size, what) for what in whats)
 
-def _medians(group: Sequence[Measured]) -> Measured:
-    def middle(number: Callable[[Measured], float | None]) -> float | None:
-        known = [value for value in map(number, group) if value is not None]
-        return median(known) if known else None
 
-    wal = middle(lambda each: each.wal_bytes)
-    return group[-1]._replace(
+def _medians(measured: Sequence[Measured]) -> Measured:
+    """Of the runs that nothing disturbed, if there are any."""
+    group = [each for each in measured if each.is_calm] or measured
+    wal_bytes = _middle(group, lambda each: each.wal_bytes)
+    middle = sorted(group, key=lambda each: each.seconds)[len(group) // 2]
+    return middle._replace(
         seconds=median(each.seconds for each in group),
-        cpu_seconds=middle(lambda each: each.cpu_seconds),
-        server_cpu_seconds=middle(lambda each: each.server_cpu_seconds),
-        peak_megabytes=middle(lambda each: each.peak_megabytes),
-        wal_bytes=None if wal is None else round(wal),
+        cpu_seconds=_middle(group, lambda each: each.cpu_seconds),
+        server_cpu_seconds=_middle(group, lambda each: each.server_cpu_seconds),
+        peak_mebibytes=_middle(group, lambda each: each.peak_mebibytes),
+        wal_bytes=None if wal_bytes is None else round(wal_bytes),
     )
+
+
+def _middle(group: Sequence[Measured], number: Callable[[Measured], float | None]) -> float | None:
+    known = [value for value in map(number, group) if value is not None]
+    return median(known) if known else None

@@ -7,7 +7,7 @@ import http.client
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import requests
@@ -22,7 +22,7 @@ class Stopwatch:
 
     seconds = 0.0
 
-    def __enter__(self) -> "Stopwatch":
+    def __enter__(self) -> Self:
         self._started = time.perf_counter()
         return self
 

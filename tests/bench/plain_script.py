@@ -93,9 +93,8 @@ def upsert(connection: Connection, table: Table, rows: Iterable[dict[str, Any]])
 
 def record_row(item: dict[str, Any], import_id: str) -> dict[str, Any]:
     """A record with its cells and its error beside it."""
-    error = item["error"] or {}
-    named = {"error_code": error.get("code"), "error_message": error.get("message"), "error_fields": error.get("fields")}
-    return {**item, **item["data"], **named, "import_id": import_id}
+    error = {f"error_{name}": value for name, value in (item["error"] or {}).items()}
+    return {**item, **item["data"], **error, "import_id": import_id}
 
 
 def option_rows(

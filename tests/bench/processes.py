@@ -1,21 +1,23 @@
 """What a command costs: time, processor and memory of all its processes, and the database server's part of it."""
 
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from multiprocessing import get_context
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Self
 
 _SAMPLE_SECONDS = 0.05
 _PROC = Path("/proc")
-_MEGABYTE = 1_000_000
+_MEBIBYTE = 2**20
 _MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 
@@ -24,7 +26,7 @@ class Cost(NamedTuple):
 
     seconds: float
     cpu_seconds: float
-    peak_megabytes: float
+    peak_mebibytes: float
     exit_code: int
     said: str
     complained: str
@@ -50,7 +52,7 @@ def run(command: Sequence[str], environment: Mapping[str, str], folder: Path, *,
         return Cost(
             seconds=seconds,
             cpu_seconds=usage.ru_utime + usage.ru_stime,
-            peak_megabytes=max(usage.ru_maxrss * _MAXRSS_UNIT, sampler.peak) / _MEGABYTE,
+            peak_mebibytes=max(usage.ru_maxrss * _MAXRSS_UNIT, sampler.peak) / _MEBIBYTE,
             exit_code=process.returncode,
             said=_text(out),
             complained=_text(err),
@@ -74,6 +76,19 @@ def cpu_seconds_of_server(pid: int) -> float | None:
     return ticks / os.sysconf("SC_CLK_TCK")
 
 
+def busy_seconds() -> float | None:
+    """CPU seconds of everybody on this machine so far; None if nobody tells."""
+    fields = _read(_PROC / "stat").partition("\n")[0].split()[1:]
+    user, nice, system, _, _, interrupts, soft_interrupts = map(int, fields[:7]) if fields else (0,) * 7
+    return (user + nice + system + interrupts + soft_interrupts) / os.sysconf("SC_CLK_TCK") or None
+
+
+def ended_children_seconds() -> float:
+    """CPU seconds of all processes that we started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
 class _Sampler:
     """Samples the memory of a process and its descendants, where /proc tells."""
 
@@ -83,7 +98,7 @@ class _Sampler:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
 
-    def __enter__(self) -> "_Sampler":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -96,17 +111,15 @@ class _Sampler:
             self.peak = max(self.peak, sum(_resident_bytes(pid) for pid in _tree(self._pid)))
 
 
-class _ended_after:  # noqa: N801 - reads as a phrase
-    """Inside, the process group is killed when the limit is over."""
-
-    def __init__(self, pid: int, seconds: float) -> None:
-        self._timer = threading.Timer(seconds, os.killpg, (pid, signal.SIGKILL))
-
-    def __enter__(self) -> None:
-        self._timer.start()
-
-    def __exit__(self, *_: object) -> None:
-        self._timer.cancel()
+@contextmanager
+def _ended_after(pid: int, seconds: float) -> Iterator[None]:
+    """Inside, the process group is killed when the time is over."""
+    timer = threading.Timer(seconds, os.killpg, (pid, signal.SIGKILL))
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _tree(pid: int) -> Iterable[int]:

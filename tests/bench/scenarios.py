@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from tests.bench import floors, load_floors, warehouse
-from tests.bench.bench import MIGRATED, Bench, Measured
+from tests.bench import floors, load_floors, tree_floors, warehouse
+from tests.bench.bench import Bench, Measured
 from tests.bench.contenders import CONCURRENCY, Contender, plain_script, product
 from tests.bench.server import served
 from tests.bench.shapes import MAKE_PLAIN
@@ -49,12 +49,12 @@ def read_floors(bench: Bench, size: Size) -> None:
 
 
 def first_and_again(bench: Bench, size: Size) -> None:
-    """This product between the load floors that its runs are compared with."""
+    """The product between the load floors that its runs are compared with."""
     with (
         served(bench.account(size).folder) as api,
         bench.server.database() as plain,
-        bench.server.database(MIGRATED) as own,
-        bench.server.database(MIGRATED) as database,
+        bench.server.database(bench.migrated) as own,
+        bench.server.database(bench.migrated) as database,
     ):
         warehouse.execute(plain, MAKE_PLAIN)
         bench.floor("sync", size, "load: COPY and upsert", load_floors.upsert, "plain", plain)
@@ -72,27 +72,33 @@ def first_and_again(bench: Bench, size: Size) -> None:
 def memory(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     """First syncs of accounts of very different sizes."""
     for size in (*sizes.memory, sizes.listing):
-        with served(bench.account(size).folder) as api, bench.server.database(MIGRATED) as database:
+        with served(bench.account(size).folder) as api, bench.server.database(bench.migrated) as database:
             bench.contender("memory", size, FIRST, api=api, database=database)
 
 
 def distance(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     """An API that takes its time, asked by many and by one at a time."""
-    folder = bench.account(sizes.far).folder
-    for concurrency in (CONCURRENCY, 1):
-        with served(folder, delay=DELAY_SECONDS) as api, bench.server.database(MIGRATED) as database:
-            contender = product(name=f"{concurrency} in flight", concurrency=concurrency)
-            bench.contender("distance", sizes.far, contender, api=api, database=database)
+    far_away(bench, sizes.far[0], concurrency=1)
+    for size in sizes.far:
+        far_away(bench, size, concurrency=CONCURRENCY)
+
+
+def far_away(bench: Bench, size: Size, *, concurrency: int) -> None:
+    """A first sync with so many requests in flight."""
+    contender = product(name=f"{concurrency} in flight", concurrency=concurrency)
+    folder = bench.account(size).folder
+    with served(folder, delay=DELAY_SECONDS) as api, bench.server.database(bench.migrated) as database:
+        bench.contender("distance", size, contender, api=api, database=database)
 
 
 def trees(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     """Case fields first, unchanged, and with one leaf renamed; the versions are counted."""
     size = sizes.trees
     changed = size._replace(name=f"{size.name}-renamed", is_renamed=True)
-    with bench.server.database() as plain, bench.server.database(MIGRATED) as own:
-        bench.floor("trees", size, "flatten and COPY", load_floors.trees, plain)
-        bench.floor("trees", size, "flatten and COPY, own tables", load_floors.own_trees, own)
-    with bench.server.database(MIGRATED) as database:
+    with bench.server.database() as plain, bench.server.database(bench.migrated) as own:
+        bench.floor("trees", size, "flatten and COPY", tree_floors.plain_trees, plain)
+        bench.floor("trees", size, "flatten and COPY, own tables", tree_floors.own_trees, own)
+    with bench.server.database(bench.migrated) as database:
         for each, name in ((size, "first sync"), (size, "unchanged"), (changed, "one leaf renamed")):
             warehouse.vacuum(database)
             contender = product("--only", "case-fields", name=name)
@@ -104,7 +110,7 @@ def start(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     """What a small account costs whenever cron calls."""
     cost = bench.run((sys.executable, "-m", "etl", "--help"), {})
     bench.note(Measured("start", "-", "--help", cost.seconds, cpu_seconds=cost.cpu_seconds))
-    with served(bench.account(sizes.cron).folder) as api, bench.server.database(MIGRATED) as database:
+    with served(bench.account(sizes.cron).folder) as api, bench.server.database(bench.migrated) as database:
         bench.contender("start", sizes.cron, FIRST, api=api, database=database)
         warehouse.vacuum(database)
         bench.contender("start", sizes.cron, IDLE, api=api, database=database)
@@ -112,12 +118,10 @@ def start(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
 
 def line(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     """First syncs of two sizes into tables that hold much already."""
-    stored = "bench_stored"
     if "line" not in {measured.scenario for measured in bench.measured}:
-        bench.server.drop(stored)
-        warehouse.fill(bench.server.make(stored, MIGRATED), records=sizes.line_stored)
+        warehouse.fill(bench.server.make(bench.stored, bench.migrated), records=sizes.line_stored)
     for size in sizes.line:
-        with served(bench.account(size).folder) as api, bench.server.database(stored) as database:
+        with served(bench.account(size).folder) as api, bench.server.database(bench.stored) as database:
             bench.contender("line", size, FIRST, api=api, database=database)
 
 

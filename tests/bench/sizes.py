@@ -29,7 +29,7 @@ class Sizes(NamedTuple):
     sync: tuple[Size, ...]
     memory: tuple[Size, ...]
     listing: Size
-    far: Size
+    far: tuple[Size, ...]
     trees: Size
     cron: Size
     line: tuple[Size, Size]
@@ -46,7 +46,7 @@ FULL = Sizes(
     sync=(SMALL, MID, LARGE),
     memory=(SMALL, LARGE, HUGE),
     listing=Size("listing", 50_000, 1, records_per_page=10),
-    far=SMALL,
+    far=(SMALL, MID),
     trees=Size("trees"),
     cron=Size("cron", 20, 30, fields=5, nodes=200),
     line=(MID, HUGE),
@@ -58,7 +58,7 @@ SHORT = Sizes(
     sync=(_TINY,),
     memory=(_TINY,),
     listing=Size("listing", 250, 1, fields=1, nodes=10),
-    far=_TINY,
+    far=(_TINY,),
     trees=Size("trees", fields=4, nodes=80),
     cron=_TINY,
     line=(_TINY, Size("tiny-3", 18, 20, fields=4, nodes=80)),

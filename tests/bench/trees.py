@@ -37,7 +37,8 @@ def _tree(rng: random.Random, field: int, nodes: int, *, depth: int) -> list[dic
     for number in range(nodes):
         children: list[dict[str, Any]] = []
         level, siblings = (0, roots) if number < 5 else rng.choice(parents)
-        siblings.append({"key": f"option_{field}_{number}", "value": f"Option {number} of {field}", "children": children})
+        node = {"key": f"option_{field}_{number}", "value": f"Option {number} of {field}", "children": children}
+        siblings.append(node)
         if level + 1 < depth:
             parents.append((level + 1, children))
     return roots

@@ -1,0 +1,313 @@
+"""SIGTERM and Ctrl-C end a run within two seconds with 130, whatever it waits for; it says so, and the next is level."""
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import Connection
+
+from etl import embedded, loader, runner
+from etl.embedded import locks, places
+from etl.errors import DONE, Interrupted
+from etl.sandbox import when
+from tests import account as accounts
+from tests import postgres
+from tests.account import Account
+from tests.chaos.level import assert_level
+from tests.chaos.plug import plugged
+from tests.chaos.process import Sync, wait_until
+from tests.launcher import is_alive
+
+SECONDS = 2.0 * max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # of a machine that has nothing else to do
+INSTANTS = int(os.environ.get("CHAOS_SIGNALS", "6"))
+WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND starts_with(application_name, 'talkdesk-etl ') AND wait_event_type = 'Lock'
+"""
+
+signals = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+
+
+@pytest.fixture
+def acme(shared_url: str) -> Iterator[Account]:
+    """An account that was never synced."""
+    name = f"acme-{uuid4().hex[:12]}"
+    with accounts.running(shared_url, name=name, imports=7, records=5) as acme:
+        yield acme
+
+
+def runs(account: Account) -> list[str]:
+    """How the account's runs ended, the first one first."""
+    return account.column("SELECT outcome FROM talkdesk.sync_runs WHERE account = %s ORDER BY started_at", account.name)
+
+
+def assert_interrupted(sync: Sync, seconds: float) -> None:
+    """It ended in time, with its code and one JSON object that says so."""
+    code, answer = sync.answer()
+
+    assert seconds < SECONDS
+    assert (Interrupted.exit_code, "interrupted") == (code, answer["outcome"])
+    assert {Interrupted.exit_code} == {error["exit_code"] for error in answer["errors"]}
+
+
+def assert_level_next(account: Account, *before: str) -> None:
+    """The next run ends level, after runs that ended like this."""
+    account.sandbox.faults.clear()
+    outcome = account.sync()
+
+    assert (DONE, []) == (outcome.exit_code, outcome.failures)
+    assert [*before, "succeeded"] == runs(account)
+    assert_level(account.sandbox, account.url, account.name)
+
+
+# While the source is waited for
+
+
+@signals
+@pytest.mark.parametrize(
+    ("fault", "path"),
+    [
+        ("hang", when.TOKEN),
+        ("hang", when.IMPORTS),
+        ("hang", when.RECORDS),
+        ("hang", when.FIELDS),
+        ("drip=0.4", when.RECORDS),
+        ("429=60", when.RECORDS),
+        ("503=empty", when.RECORDS),
+    ],
+)
+def test_waiting_for_the_source(acme: Account, number: int, fault: str, path: str) -> None:
+    """For an answer, for the next drop of one, or for the time at which to ask again."""
+    rule = acme.sandbox.faults.use(f"{fault},path={path}")
+    sync = Sync(acme)
+    wait_until(lambda: rule.struck)
+    time.sleep(0.2)
+
+    assert_interrupted(sync, sync.send(number))
+    assert_level_next(acme, "interrupted")
+
+
+# While the database is waited for
+
+
+@contextmanager
+def locked(account: Account, table: str) -> Iterator[None]:
+    """Inside, somebody's transaction holds the table."""
+    with psycopg.connect(account.url) as connection:
+        connection.execute(f"LOCK TABLE talkdesk.{table}".encode())
+        yield
+
+
+@signals
+@pytest.mark.parametrize("table", ["imports", "import_records", "case_fields"])
+def test_waiting_for_a_lock(acme: Account, number: int, table: str) -> None:
+    """The statement is cancelled, so that the run can be closed over the same connection."""
+    with locked(acme, table):
+        sync = Sync(acme)
+        wait_until(lambda: acme.value(WAITING))
+
+        assert_interrupted(sync, sync.send(number))
+    assert_level_next(acme, "interrupted")
+
+
+@signals
+def test_waiting_for_another_sync(acme: Account, number: int) -> None:
+    """The lock of the account is a lock like others."""
+    with psycopg.connect(acme.url) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"talkdesk-etl {acme.name}",))
+        sync = Sync(acme)
+        wait_until(lambda: acme.value(WAITING))
+
+        assert_interrupted(sync, sync.send(number))
+    assert_level_next(acme)
+
+
+def test_the_ledger_is_locked(acme: Account) -> None:
+    """Then the run cannot be closed, and the next one says that it died."""
+    rule = acme.sandbox.faults.use(f"hang,path={when.RECORDS}")
+    sync = Sync(acme)
+    wait_until(lambda: rule.struck)
+    with locked(acme, "sync_runs"):
+        assert_interrupted(sync, sync.send(signal.SIGTERM))
+    assert_level_next(acme, "died")
+
+
+def test_the_database_never_answers(acme: Account) -> None:
+    """Who waits for a connection is as free to go."""
+    with plugged(acme.url) as plug:
+        plug.jam()
+        sync = Sync(replace(acme, url=plug.url))
+        wait_until(lambda: plug.messages)
+
+        assert_interrupted(sync, sync.send(signal.SIGTERM))
+    assert_level_next(acme)
+
+
+@pytest.mark.parametrize("how", ["jam", "pull"])
+def test_the_database_is_away(acme: Account, how: str) -> None:
+    """Silent or gone in mid-run: nobody waits until it is given up."""
+    with plugged(acme.url) as plug:
+        rule = acme.sandbox.faults.use(f"slow=0.5,path={when.RECORDS}")
+        sync = Sync(replace(acme, url=plug.url))
+        wait_until(lambda: rule.struck)
+        getattr(plug, how)()
+        time.sleep(1)
+
+        assert_interrupted(sync, sync.send(signal.SIGTERM))
+        plug.release()
+    assert_level_next(acme, "died")
+
+
+def test_work_that_does_not_notice(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between its statements a cancel finds nothing to cancel: the connection is cut, and made anew for the ledger."""
+    real, stop = loader.replace_records, threading.Event()
+
+    def dawdle(connection: Connection, *arguments: Any) -> Any:
+        stop.set()
+        for _ in range(300):
+            time.sleep(0.01)
+            connection.exec_driver_sql("SELECT 1")
+        return real(connection, *arguments)
+
+    monkeypatch.setattr(loader, "replace_records", dawdle)
+    began = time.monotonic()
+    outcome = accounts.sync(acme, stop=stop)
+
+    assert time.monotonic() - began < SECONDS
+    assert (Interrupted.exit_code, "interrupted") == (outcome.exit_code, outcome.outcome)
+    assert 1 == len(outcome.failures)
+    monkeypatch.undo()
+    assert_level_next(acme, "interrupted")
+
+
+# At any time
+
+
+@signals
+def test_before_anything_has_begun(acme: Account, number: int) -> None:
+    """From the first line of the program on."""
+    sync = Sync(acme)
+    wait_until(sync.is_listening)
+
+    assert_interrupted(sync, sync.send(number))
+
+
+@pytest.mark.parametrize("seed", range(INSTANTS))
+def test_at_random_instants(acme: Account, seed: int) -> None:
+    """Either the run is closed as interrupted, or it is too late: at the very end Python itself ends by the signal."""
+    rng = Random(seed)
+    acme.sandbox.faults.use("slow=0.02")
+    sync = Sync(acme)
+    wait_until(sync.is_listening)
+    time.sleep(rng.uniform(0, 1))
+    number = rng.choice([signal.SIGTERM, signal.SIGINT])
+    seconds = sync.send(number)
+    code, answer = sync.answer()
+
+    assert seconds < SECONDS
+    assert (answer["outcome"] == "interrupted") == (code == Interrupted.exit_code), (code, answer)
+    assert code in {DONE, Interrupted.exit_code, -number}
+    assert runs(acme) in ([], [answer["outcome"]])
+    assert_level_next(acme, *runs(acme))
+
+
+def test_the_second_signal_ends_it_at_once(acme: Account) -> None:
+    """Whoever is in a hurry need not wait for the ledger."""
+    rule = acme.sandbox.faults.use(f"hang,path={when.RECORDS}")
+    sync = Sync(acme)
+    wait_until(lambda: rule.struck)
+    with locked(acme, "sync_runs"):
+        sync.process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+
+        assert sync.send(signal.SIGINT) < 0.5
+    assert Interrupted.exit_code == sync.finish()
+    assert_level_next(acme, "died")
+
+
+@signals
+@pytest.mark.parametrize("arguments", [("query", "SELECT pg_sleep(60)"), ("verify", "--json"), ("check", "--json")])
+def test_other_commands(acme: Account, number: int, arguments: tuple[str, ...]) -> None:
+    """They end as quickly."""
+    rule = acme.sandbox.faults.use("hang")
+    sync = Sync(acme, *arguments)
+    sleeping = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    wait_until(lambda: rule.struck or acme.value(sleeping))
+
+    assert sync.send(number) < SECONDS
+    assert Interrupted.exit_code == sync.finish()
+
+
+def test_accounts_that_were_not_begun(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stop right after the first account is no success: the second one was not synced, and is in the answer."""
+    real, stop = runner.sync_account, threading.Event()
+    monkeypatch.setattr(runner, "sync_account", lambda job: [real(job), stop.set()])
+    outcome = accounts.sync(acme, replace(acme, name=f"{acme.name}-2"), stop=stop)
+
+    assert ["succeeded", "interrupted"] == [account.outcome for account in outcome.accounts]
+    assert (Interrupted.exit_code, "interrupted") == (outcome.exit_code, outcome.outcome)
+
+
+# With the embedded database
+
+
+@pytest.fixture
+def home(session_folder: Path) -> Iterator[Path]:
+    """A home that does not exist yet, in a folder that the server's account can reach."""
+    folder = session_folder / uuid4().hex[:8]
+    folder.mkdir()
+    folder.chmod(0o711)
+    yield folder / "home"
+    postgres.remove(folder)
+
+
+def embedded_sync(account: Account, home: Path) -> Sync:
+    """A sync that names no database."""
+    return Sync(account, DATABASE_URL="", TALKDESK_ETL_HOME=str(home))
+
+
+@pytest.mark.parametrize("delay", [0, 0.2, 0.4, 0.6, 0.8])
+def test_while_the_embedded_database_is_made(acme: Account, home: Path, delay: float) -> None:
+    """Wherever in its making: the next run finds nothing in its way."""
+    sync = embedded_sync(acme, home)
+    wait_until(sync.is_listening)
+    time.sleep(delay)
+    assert_interrupted(sync, sync.send(signal.SIGTERM))
+    code, answer = embedded_sync(acme, home).answer()
+
+    assert (DONE, []) == (code, answer["errors"])
+    assert not is_alive(home)
+
+
+def test_while_somebody_else_starts_the_embedded_database(acme: Account, home: Path) -> None:
+    """Whoever starts it may take long."""
+    places.make_home(home)
+    with locks.locked(home / "start.lock"):
+        sync = embedded_sync(acme, home)
+        wait_until(sync.is_listening)
+        time.sleep(1)
+
+        assert_interrupted(sync, sync.send(signal.SIGTERM))
+
+
+@signals
+def test_while_the_embedded_database_is_used(acme: Account, home: Path, number: int) -> None:
+    """It is stopped in the same two seconds."""
+    rule = acme.sandbox.faults.use(f"hang,path={when.RECORDS}")
+    sync = embedded_sync(acme, home)
+    wait_until(lambda: rule.struck)
+
+    assert_interrupted(sync, sync.send(number))
+    assert not is_alive(home)
+    with embedded.running(home) as url:
+        assert_level_next(replace(acme, url=url), "interrupted")

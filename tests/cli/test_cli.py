@@ -1,0 +1,281 @@
+"""The command line: help, usage, exit codes, what goes to stdout and what to stderr."""
+
+import json
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from etl import __version__, errors
+from etl.cli import commands
+from tests.account import Account
+from tests.cli.command import CHECKOUT, Command
+
+GOLDEN = CHECKOUT / "tests" / "golden"
+NAMES = sorted(commands.commands)
+SCRIPT = Command(program=[str(Path(sys.executable).parent / "talkdesk-etl")])
+NOWHERE = "postgresql://loader:planted-password@127.0.0.1:1/warehouse"
+SOMEBODY = {"TALKDESK_ACCOUNT": "acme", "TALKDESK_CLIENT_ID": "nobody", "TALKDESK_CLIENT_SECRET": "planted-secret"}
+PROMISED = {
+    "sync": {"run_id", "outcome", "dry_run", "accounts", "rejected", "requests", "seconds", "errors"},
+    "status": {"accounts", "stale"},
+    "verify": {"level", "differences"},
+    "check": {"ok", "items"},
+}
+
+
+# Help
+
+
+@pytest.mark.parametrize("name", ["", *NAMES])
+def test_help(bare: Command, name: str) -> None:
+    """A change shows in review: UPDATE_GOLDEN=1 writes it down."""
+    said = bare(*filter(None, [name]), "--help")
+    golden = GOLDEN / f"help{name and '-'}{name}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        golden.write_text(said.out, encoding="utf-8")
+
+    assert (0, "") == (said.code, said.err)
+    assert golden.read_text(encoding="utf-8") == said.out
+    assert 100 >= max(map(len, said.out.splitlines()))
+
+
+def test_every_command_takes_the_common_options() -> None:
+    """They are said in one and the same way."""
+    assert ["check", "demo", "migrate", "query", "sandbox", "status", "sync", "verify"] == NAMES
+    for name in NAMES:
+        assert {"--json", "--quiet", "--verbose"} <= {
+            option for one in commands.commands[name].params for option in one.opts
+        }
+
+
+def test_the_script_and_the_module_are_the_same(bare: Command) -> None:
+    """`talkdesk-etl` and `python -m etl` differ in nothing, not even in the help."""
+    for arguments in (["--help"], ["sync", "--help"], ["sync", "--json"]):
+        assert bare(*arguments) == SCRIPT(*arguments)
+
+
+def test_version(bare: Command) -> None:
+    """One line that names the program."""
+    assert (0, f"talkdesk-etl, version {__version__}\n", "") == bare("--version")
+
+
+def test_exit_codes_in_the_help(bare: Command) -> None:
+    """Every class of error has its code there."""
+    said = {int(code) for code in re.findall(r"^ +(\d+)  ", bare("--help").out, re.MULTILINE)}
+    classes = [getattr(errors, name) for name in dir(errors)]
+    codes = {one.exit_code for one in classes if isinstance(one, type) and issubclass(one, errors.EtlError)}
+
+    assert codes | {errors.DONE, errors.PARTLY_DONE, errors.FOUND} == said
+
+
+# Wrong use
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Usage: talkdesk-etl"),
+        (["nonsense"], "nonsense"),
+        (["sync", "--nonsense"], "--nonsense"),
+        (["sync", "--only", "records"], "'records' is not one of 'imports', 'case-fields'"),
+        (["sync", "extra"], "extra"),
+        (["sync", "--from", "yesterday"], "--from 'yesterday' is neither a day"),
+        (["sync", "--from", "2024-02-30"], "--from '2024-02-30' is neither a day"),
+        (["sync", "--from", "2024-05-02", "--to", "2024-05-01"], "the window is empty"),
+        (["status", "--max-age", "soon"], "duration"),
+        (["query"], "SQL"),
+        (["query", "--format", "xml", "SELECT 1"], "xml"),
+        (["sandbox", "--port", "65536"], "65536"),
+        (["sandbox", "--port", "0", "--fault", "nonsense"], "no fault is called 'nonsense'"),
+    ],
+)
+def test_wrong_use(bare: Command, arguments: list[str], words: str) -> None:
+    """Ends with 2 and says what is wrong, on stderr alone."""
+    said = bare(*arguments)
+
+    assert (2, "") == (said.code, said.out)
+    assert words in said.err
+
+
+@pytest.mark.parametrize("name", ["sync", "status", "verify", "check", "query", "migrate", "demo", "sandbox"])
+def test_wrong_use_for_machines(bare: Command, name: str) -> None:
+    """One JSON object with what the command promises, and what is wrong."""
+    said = bare(name, "--json", "--nonsense")
+
+    assert 2 == said.code
+    (error,) = said.json["errors"]
+    assert PROMISED.get(name, set()) | {"outcome", "errors"} == set(said.json)
+    assert (2, None, None, None) == tuple(error[key] for key in ("exit_code", "account", "resource", "import_id"))
+    assert "--nonsense" in error["message"]
+    assert "--nonsense" in said.err
+
+
+def test_no_settings(bare: Command) -> None:
+    """All problems at once, by the names of the variables."""
+    said = bare("sync")
+
+    assert (2, "") == (said.code, said.out)
+    assert 1 == len(said.err.splitlines())
+    for name in ("ACCOUNT", "CLIENT_ID", "CLIENT_SECRET", "CLIENT_SECRET_FILE", "PRIVATE_KEY_FILE", "KEY_ID"):
+        assert f"TALKDESK_{name}" in said.err
+
+
+def test_many_wrong_settings(bare: Command) -> None:
+    """Those of the warehouse and of the account together, and no secret among them."""
+    wrong = {
+        "DATABASE_URL": "mysql://user:planted-password@db/warehouse",
+        "TALKDESK_ACCOUNT": "no account",
+        "TALKDESK_REGION": "mars",
+        "TALKDESK_API_URL": "http://api.example.com",
+        "TALKDESK_CLIENT_ID": "client",
+        "TALKDESK_CLIENT_SECRET": "planted-secret",
+        "TALKDESK_CLIENT_SECRET_FILE": "no/such/file",
+        "TALKDESK_CONCURRENCY": "many",
+        "TALKDESK_TIMEOUT": "-1",
+    }
+    said = bare("sync", "--json", **wrong)
+
+    assert 2 == said.code
+    assert PROMISED["sync"] == set(said.json)
+    (error,) = said.json["errors"]
+    for name in set(wrong) - {"TALKDESK_CLIENT_ID", "TALKDESK_CLIENT_SECRET"}:
+        assert name in error["message"]
+    assert "planted" not in said.out + said.err
+
+
+@pytest.mark.parametrize(
+    ("name", "url", "code"),
+    [
+        ("sync", "mysql://loader:planted-password@db/warehouse", 2),
+        ("status", "postgresql://loader:planted-password@[db/x", 2),
+        *((name, NOWHERE, 6) for name in ("sync", "verify", "status", "migrate", "query")),
+    ],
+)
+def test_a_database_that_cannot_be_used(bare: Command, name: str, url: str, code: int) -> None:
+    """A wrong address is wrong use, an address where nobody listens is the database's matter; no password is shown."""
+    sql = ["SELECT 1"] if name == "query" else []
+    said = bare(name, "--json", *sql, **SOMEBODY, DATABASE_URL=url)
+
+    assert code == said.code
+    assert code == said.json["errors"][0]["exit_code"]
+    assert PROMISED.get(name, set()) <= set(said.json)
+    assert "planted" not in said.out + said.err
+
+
+# migrate
+
+
+def test_migrate(bare: Command, empty_url: str) -> None:
+    """Before it nothing works and says why; after it, it works; again, it has nothing to do."""
+    before = bare("status", DATABASE_URL=empty_url)
+    first, second = (bare("migrate", DATABASE_URL=empty_url) for _ in range(2))
+    after = bare("status", DATABASE_URL=empty_url)
+
+    assert (6, "") == (before.code, before.out)
+    assert "talkdesk-etl migrate" in before.err
+    assert [0, 0, 0] == [first.code, second.code, after.code]
+    assert [first.out.strip()] == [f"{second.out.strip()} (was not there)"]
+
+
+def test_migrate_in_sql(bare: Command, empty_url: str) -> None:
+    """The SQL that it would run brings an empty database to head, without the program."""
+    said = bare("migrate", "--sql")
+    with psycopg.connect(empty_url, autocommit=True) as connection:
+        connection.execute(said.out.encode())
+
+    assert (0, "") == (said.code, said.err)
+    assert "the schema is at " in bare("migrate", DATABASE_URL=empty_url).out
+    assert said.out.strip() == bare("migrate", "--sql", "--json").json["sql"].strip()
+
+
+def test_a_schema_of_another_version(command: Command, acme: Account) -> None:
+    """Commands that read or write refuse to run on it."""
+    acme.change("UPDATE talkdesk.alembic_version SET version_num = '0001'")
+
+    for arguments in (["sync"], ["status"], ["query", "SELECT 1"], ["verify"]):
+        said = command(*arguments)
+        assert 6 == said.code
+        assert "talkdesk-etl migrate" in said.err + said.out
+
+
+# status, query, verify
+
+
+def test_status(command: Command, acme: Account) -> None:
+    """How old the copy is, for people, machines and monitors."""
+    never = command("status", "--max-age", "6h")
+    acme.sync()
+    table, machine, monitor = command("status"), command("status", "--json"), command("status", "--max-age", "6h")
+    acme.change("UPDATE talkdesk.sync_runs SET finished_at = now() - interval '7 hours'")
+    late = command("status", "--max-age", "6h", "--json")
+
+    assert 9 == never.code
+    assert (0, "") == (table.code, table.err)
+    assert "acme" in table.out
+    (found,) = machine.json["accounts"].values()
+    assert {"imports", "import_records", "case_fields", "case_field_entries"} == set(found["resources"])
+    assert (12, []) == (found["resources"]["imports"]["rows"], found["gaps"])
+    assert (0, []) == (monitor.code, machine.json["stale"])
+    assert (9, ["acme"]) == (late.code, late.json["stale"])
+
+
+def test_query(command: Command, acme: Account) -> None:
+    """The answer alone is on stdout; nothing is written, and bad SQL is wrong use."""
+    acme.sync()
+    asked = "SELECT count(*) AS imports FROM imports"
+
+    assert "imports\n12\n" == command("query", asked, "--format", "csv").out
+    assert {"imports": 12} in command("query", asked, "--json").json["rows"]
+    for sql in ("SELECT nonsense", "DELETE FROM imports"):
+        said = command("query", sql, "--json")
+        assert (2, {2}) == (said.code, {error["exit_code"] for error in said.json["errors"]})
+    assert 12 == acme.size("imports")
+
+
+def test_verify(command: Command, acme: Account) -> None:
+    """Level after a sync; not after damage, which is named without a value."""
+    acme.sync()
+    level = command("verify", "--json")
+    acme.change("UPDATE talkdesk.imports SET filename = 'planted'")
+    damaged = command("verify", "--json")
+
+    assert (0, True, []) == (level.code, level.json["level"], level.json["differences"])
+    assert (9, False) == (damaged.code, damaged.json["level"])
+    assert 12 == len(damaged.json["differences"])
+    assert {"account", "resource", "key", "path", "column", "kind"} <= set(damaged.json["differences"][0])
+    assert "planted" not in damaged.out
+
+
+# sandbox
+
+
+def test_sandbox(bare: Command, database_url: str) -> None:
+    """What it prints is the environment with which the program syncs it; a signal ends it well."""
+    process = bare.start("sandbox", "--port", "0", "--imports", "3", "--client-secret", "a secret")
+    assert process.stdout is not None
+    exports = [process.stdout.readline() for _ in range(5)]
+    variables = dict(re.findall(r"export (\w+)='?(.*?)'?\n", "".join(exports)))
+    said = bare("sync", "--json", DATABASE_URL=database_url, **variables)
+    process.send_signal(signal.SIGTERM)
+
+    assert ("", "") == process.communicate(timeout=10)
+    assert 0 == process.returncode
+    assert 0 == said.code
+    assert 3 == said.json["accounts"]["sandbox"]["imports"]["inserted"]
+
+
+def test_sandbox_for_machines(bare: Command) -> None:
+    """One object with its addresses."""
+    process = bare.start("sandbox", "--port", "0", "--json")
+    assert process.stdout is not None
+    addresses = json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+
+    assert ("", "") == process.communicate(timeout=10)
+    assert 0 == process.returncode
+    assert {"api_url", "token_url"} == set(addresses)
