@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Connection,
     Delete,
+    FromClause,
     Insert,
     Integer,
     MetaData,
@@ -40,8 +41,8 @@ from etl.counts import Counts
 from etl.loader.versioned import BYTES_PER_STATEMENT, incoming_rows
 from etl.rows import RecordErrorRow, RecordRow
 from etl.tables import import_record_errors, import_records, imports
+from etl.values import json_bytes
 
-encode = msgspec.json.Encoder(decimal_format="number").encode
 ACCOUNT = bindparam("account_name", type_=Text)
 IDS = bindparam("ids", type_=ARRAY(Text))
 # On the wire a jsonb is a version and its text; as bytes it passes through the driver without a wrapper for each row.
@@ -127,7 +128,7 @@ def _copy_contents(
         return Counts()
     rows = ((account, c.import_id, *row[:-1], JSONB_VERSION + row[-1]) for c in contents for row in c.records or ())
     error_rows = (
-        (account, c.import_id, *row[:-1], JSONB_VERSION + encode(row[-1])) for c in contents for row in c.errors
+        (account, c.import_id, *row[:-1], JSONB_VERSION + json_bytes(row[-1])) for c in contents for row in c.errors
     )
     inserted = _copy(connection, records, RECORD_COLUMNS, rows)
     _copy(connection, errors, ERROR_COLUMNS, error_rows)
@@ -155,12 +156,27 @@ def _replace(connection: Connection, account: str, contents: Sequence[Content]) 
 
     Where they are there already, or the rows are many, they are the quicker way.
     """
-    if connection.info.get(HAS_STAGED) or sum(len(c.records or ()) for c in contents) > MAX_COMPARED_ROWS:
-        return _merge(connection, account, contents)
+    number = sum(len(content.records or ()) for content in contents)
+    if connection.info.get(HAS_STAGED) or number > MAX_COMPARED_ROWS:
+        _stage(connection, account, contents)
+        return _merge(connection, account, contents) if _differ_staged(connection, account, contents) else _same(number)
     differing = _differing_ids(connection, account, contents)
-    counts = _merge(connection, account, [content for content in contents if content.import_id in differing])
-    counts.unchanged += sum(len(c.records or ()) for c in contents if c.import_id not in differing)
+    changed = [content for content in contents if content.import_id in differing]
+    counts = _same(number - sum(len(content.records or ()) for content in changed))
+    if changed:
+        _stage(connection, account, changed)
+        counts.add(_merge(connection, account, changed))
     return counts
+
+
+def _same(number: int) -> Counts:
+    return Counts(unchanged=number)
+
+
+def _differ_staged(connection: Connection, account: str, contents: Sequence[Content]) -> bool:
+    """True if the imports have not exactly the staged records and errors."""
+    parameters = {"account_name": account, "ids": [content.import_id for content in contents]}
+    return any(connection.execute(each, parameters).first() for each in (_DIFFERING_STAGED, _DIFFERING_STAGED_ERRORS))
 
 
 def _differing_ids(connection: Connection, account: str, contents: Sequence[Content]) -> set[str]:
@@ -169,7 +185,7 @@ def _differing_ids(connection: Connection, account: str, contents: Sequence[Cont
     records = [{"import_id": c.import_id, **_as_json(row)} for c in contents for row in c.records or ()]
     errors = [{"import_id": c.import_id, **row._asdict()} for c in contents for row in c.errors]
     found: set[str] = set()
-    for statement, rows in ((_DIFFERING, encode(records)), (_DIFFERING_ERRORS, encode(errors))):
+    for statement, rows in ((_DIFFERING, json_bytes(records)), (_DIFFERING_ERRORS, json_bytes(errors))):
         if len(rows) > BYTES_PER_STATEMENT:
             return set(ids)
         found.update(connection.scalars(statement, {"account_name": account, "ids": ids, "rows": rows.decode()}))
@@ -181,9 +197,7 @@ def _as_json(row: RecordRow) -> dict[str, Any]:
 
 
 def _merge(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
-    if not contents:
-        return Counts()
-    _stage(connection, account, contents)
+    """The imports have exactly the staged records and errors; those read in part have lost none."""
     parameters = {"account_name": account, "ids": [content.import_id for content in contents]}
     of_whole = parameters | {"ids": [content.import_id for content in contents if content.whole]}
     connection.execute(_FLAG_ERRORS, parameters)
@@ -281,9 +295,8 @@ def _insert_errors() -> Insert:
     return insert(import_record_errors).from_select(ERROR_COLUMNS, rows, include_defaults=False)
 
 
-def _differing(stored: Table, keys: Sequence[str], cells: Sequence[str]) -> Any:
+def _differing(stored: Table, incoming: FromClause, keys: Sequence[str], cells: Sequence[str]) -> Any:
     """The imports of the batch that have not exactly the incoming rows."""
-    incoming = incoming_rows(stored, (*keys, *cells))
     there = select(stored).where(_of_batch(stored)).subquery("there")
     both = there.join(incoming, and_(*(there.c[name] == incoming.c[name] for name in keys)), full=True)
     alone = or_(there.c.account.is_(None), incoming.c.import_id.is_(None))
@@ -291,8 +304,15 @@ def _differing(stored: Table, keys: Sequence[str], cells: Sequence[str]) -> Any:
     return select(found).distinct().select_from(both).where(or_(alone, _differs(there, incoming, cells)))
 
 
-_DIFFERING = _differing(import_records, ("import_id", "record_key"), RECORD_CELLS)
-_DIFFERING_ERRORS = _differing(import_record_errors, ("import_id", "record_key", "error_no"), ERROR_CELLS)
+def _differing_json(stored: Table, keys: Sequence[str], cells: Sequence[str]) -> Any:
+    return _differing(stored, incoming_rows(stored, (*keys, *cells)), keys, cells)
+
+
+_KEYS, _ERROR_KEYS = ("import_id", "record_key"), ("import_id", "record_key", "error_no")
+_DIFFERING = _differing_json(import_records, _KEYS, RECORD_CELLS)
+_DIFFERING_ERRORS = _differing_json(import_record_errors, _ERROR_KEYS, ERROR_CELLS)
+_DIFFERING_STAGED = _differing(import_records, STAGED, _KEYS, RECORD_CELLS)
+_DIFFERING_STAGED_ERRORS = _differing(import_record_errors, STAGED_ERRORS, _ERROR_KEYS, ERROR_CELLS)
 _FLAG_ERRORS = _flag_errors()
 _COUNT = _count()
 _UPSERT = _upsert()

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from itertools import pairwise
 from typing import Any, LiteralString
 
@@ -50,7 +49,7 @@ class Warehouse:
 def opened(url: str, account: str) -> Iterator[Warehouse]:
     """Inside, the account's rows can be read."""
     with psycopg.connect(url, autocommit=True, row_factory=dict_row) as connection:
-        set_json_loads(partial(json.loads, parse_float=Decimal), connection)
+        set_json_loads(_parsed, connection)
         yield Warehouse(connection, account)
 
 
@@ -112,6 +111,14 @@ def _is_orderly(warehouse: Warehouse) -> None:
             is_next = _of(before, keys) == _of(after, keys)
             assert not is_next or before["valid_from"] < before["valid_to"] <= after["valid_from"]
     assert "running" not in {run["outcome"] for run in warehouse.rows("sync_runs")}
+
+
+def _parsed(text: str | bytes) -> Any:
+    """The value with every digit; what is too deep or too long for Python stays a text."""
+    try:
+        return json.loads(text, parse_float=Decimal, parse_int=Decimal)
+    except RecursionError:
+        return str(text)
 
 
 def _of(row: Item, keys: tuple[str, ...]) -> tuple[Any, ...]:

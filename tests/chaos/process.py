@@ -27,7 +27,7 @@ class Sync:
             stderr=subprocess.PIPE,
             text=True,
         )
-        self.said = self.complained = ""
+        self.said: str | None = None
 
     def is_listening(self) -> bool:
         """Whether a SIGTERM is caught by now: before its first line even Python knows no handler."""
@@ -48,14 +48,14 @@ class Sync:
 
     def finish(self) -> int:
         """The exit code."""
-        if self.process.returncode is None:
-            self.said, self.complained = self.process.communicate(timeout=PATIENCE)
+        if self.said is None:
+            self.said, _ = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode
 
     def answer(self) -> tuple[int, dict[str, Any]]:
         """The exit code, and the only JSON object on stdout."""
         code = self.finish()
-        found: dict[str, Any] = json.loads(self.said)
+        found: dict[str, Any] = json.loads(self.said or "")
         return code, found
 
 
