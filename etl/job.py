@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,7 +16,7 @@ from etl.client import Client
 from etl.client import Counts as ClientCounts
 from etl.config import AccountSettings
 from etl.counts import Traffic
-from etl.errors import DatabaseError, Interrupted, LockHeld
+from etl.errors import DatabaseError, EtlError, Interrupted, LockHeld
 from etl.outcome import AccountOutcome, ResourceOutcome
 from etl.reading import SOURCE_ERRORS, Source
 from etl.rows import Rejected
@@ -89,6 +89,16 @@ class Job:
         self.warehouse.open()
         self.warehouse.transact(self._start)
         self._is_open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Afterwards the job is closed; what nobody caught stands in its outcome, but for its text."""
+        if isinstance(error, Exception):
+            unexpected = EtlError(f"unexpected {type(error).__name__}")
+            self.outcome.fail(error if isinstance(error, EtlError) else unexpected)
+        self.close()
 
     def close(self) -> None:
         """Afterwards the run is closed with its outcome, if the database lets it; lock and connections are free."""

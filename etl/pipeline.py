@@ -23,16 +23,15 @@ IMPORTS_PER_TRANSACTION = 5_000
 
 def sync_account(job: Job) -> None:
     """Bring one account's part of the warehouse level with the source; what failed stands in the job's outcome."""
-    try:
-        job.open()
-        if job.options.wants_imports:
-            sync_imports(job)
-        if job.options.wants_case_fields:
-            sync_case_fields(job)
-    except (DatabaseError, Interrupted, LockHeld) as error:
-        job.outcome.fail(error)
-    finally:
-        job.close()
+    with job:
+        try:
+            job.open()
+            if job.options.wants_imports:
+                sync_imports(job)
+            if job.options.wants_case_fields:
+                sync_case_fields(job)
+        except (DatabaseError, Interrupted, LockHeld) as error:
+            job.outcome.fail(error)
 
 
 def sync_imports(job: Job) -> None:

@@ -34,6 +34,8 @@ _HEADERS = {
 _TRANSIENT = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SECONDS = re.compile(r"\d{1,9}(\.\d{1,9})?", re.ASCII)
+_SEGMENT = re.compile(r"[\w.:~-]*", re.ASCII)
+_MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+", re.ASCII)
 _WORD = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 _REASONS = {
     "BadStatusLine": "it does not speak HTTP",
@@ -76,8 +78,9 @@ class Answer(NamedTuple):
 
     @property
     def content_type(self) -> str:
-        """What it claims to be, in lower case, without parameters."""
-        return self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        """What it claims to be, in lower case, without parameters; nothing if it claims anything else."""
+        claimed = self.headers.get("Content-Type", "").split(";")[0].strip().lower()
+        return claimed if _MEDIA_TYPE.fullmatch(claimed) else ""
 
     @property
     def retry_after(self) -> float:
@@ -148,9 +151,10 @@ class Transport:
 
 
 def place(method: str, url: str) -> str:
-    """What was asked for, as far as a message may name it: no query, and no path without an end."""
+    """What was asked for, as far as a message may name it: no query, no path without an end, nobody's address."""
     parts = urlsplit(url)
-    return f"{method} {parts.netloc}{parts.path[:200]}"
+    path = "/".join(segment if _SEGMENT.fullmatch(segment) else "…" for segment in parts.path[:1_000].split("/"))
+    return f"{method} {parts.netloc}{path[:200]}"
 
 
 def _is_success(status: int) -> bool:

@@ -140,7 +140,8 @@ def _given_back(row: Item, **columns: str) -> Item:
     names = {column: name for name, column in columns.items()}
     kept = {names.get(key, key): value for key, value in row.items() if value is not None and key not in OURS}
     given: Item = {key: value.astimezone(UTC) if key.endswith("_at") else value for key, value in kept.items()}
-    return given | row["extra"]
+    extra: Item = row["extra"]
+    return given | extra
 
 
 def _source_records(records: tuple[Any, ...]) -> list[tuple[Item, list[tuple[Any, ...]]]]:
@@ -149,7 +150,8 @@ def _source_records(records: tuple[Any, ...]) -> list[tuple[Item, list[tuple[Any
 
 def _cells(record: Item) -> Item:
     cells: Item = {key: value for key, value in record.items() if key not in {"data", "errors"}}
-    return cells | record["data"]
+    nested: Item = record["data"]
+    return cells | nested
 
 
 def _errors(record: Item) -> Iterator[tuple[Any, ...]]:

@@ -59,6 +59,11 @@ class Sync:
         return code, found
 
 
+def slowness() -> float:
+    """How many times as long as on a machine that has nothing else to do."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
+
+
 def environment(account: Account) -> dict[str, str]:
     """The settings of the account, and nothing of ours but what a process needs to run."""
     kept = {name: os.environ[name] for name in KEPT if name in os.environ}

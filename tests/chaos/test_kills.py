@@ -24,12 +24,11 @@ from tests import account as accounts
 from tests.account import Account
 from tests.chaos.level import assert_level
 from tests.chaos.plug import Strike, plugged
-from tests.chaos.process import Sync, wait_until
+from tests.chaos.process import Sync, slowness, wait_until
 from tests.launcher import is_alive
 
 KILLS = int(os.environ.get("CHAOS_KILLS", "8"))
 LOCKED = LockHeld.exit_code
-SLOWNESS = max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))  # of a machine that has other things to do
 KEYS = {
     "imports_versions": "import_id",
     "case_fields_versions": "field_key",
@@ -137,10 +136,9 @@ def killed_at_some_time(account: Account, rng: Random) -> None:
 def killed_at_some_message(account: Account, rng: Random) -> None:
     """While the database is at work, or is about to be, or has just been."""
     with plugged(account.url) as plug:
-        sync: list[Sync] = []
-        plug.strike = Strike(lambda: sync[0].process.kill(), number=rng.randint(40, 140), answered=rng.random() < 0.5)
-        sync.append(Sync(replace(account, url=plug.url)))
-        sync[0].finish()
+        sync = Sync(replace(account, url=plug.url))
+        plug.strike = Strike(sync.process.kill, number=rng.randint(40, 140), answered=rng.random() < 0.5)
+        sync.finish()
 
 
 @pytest.mark.parametrize("seed", range(KILLS))
@@ -217,7 +215,7 @@ def test_two_syncs_of_one_account(acme: Account, first: str, second: str) -> Non
     assert (LOCKED, "busy") == (code, answer["outcome"])
     [error] = answer["errors"]
     assert error["message"].startswith(f"another sync of account {acme.name} is at work: run {run}, since 20")
-    assert seconds < 4 * SLOWNESS
+    assert seconds < 4 * slowness()
     assert ([] if first == "dry run" else ["interrupted"]) == acme.column(RUNS, acme.name)
 
 

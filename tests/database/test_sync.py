@@ -287,6 +287,16 @@ def test_records_that_are_not_found(acme: Account, status: str, is_loaded: bool)
 
 
 # Numbers that do not add up
+def test_a_later_page_that_is_gone_is_no_empty_import(acme: Account) -> None:
+    """The records that were read prove that there are some: the import is reported and read again."""
+    new = acme.world.add_import(records=60)
+    rule = acme.sandbox.faults.use(f"404,path=/{new}/records[?].*page=2")
+    outcome = acme.sync()
+
+    assert (8, [new]) == (outcome.exit_code, [failure.import_id for failure in outcome.failures])
+    acme.sandbox.faults.remove(rule)
+    acme.sync()
+    require_level(acme)
 
 
 def test_other_records_than_the_import_says(acme: Account, caplog: pytest.LogCaptureFixture) -> None:
