@@ -17,6 +17,7 @@ import click
 
 from etl import __version__
 from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, one_line
+from etl.help import EXIT_CODES, SETTINGS
 
 if TYPE_CHECKING:
     from etl.job import Options
@@ -26,32 +27,6 @@ log = logging.getLogger("etl")
 
 LIVE_SECONDS = 3.0
 
-SETTINGS = """
-\b
-Settings (environment, or a .env file in the working directory):
-  DATABASE_URL                  warehouse, postgresql://…; without it an embedded one
-  TALKDESK_ETL_HOME             folder of the embedded database
-  TALKDESK_ACCOUNT              account name, the host part of the identity URL
-  TALKDESK_REGION               us, eu or ca (default us)
-  TALKDESK_API_URL              overrides what account and region give
-  TALKDESK_TOKEN_URL            overrides what account and region give
-  TALKDESK_CLIENT_ID            OAuth client
-  TALKDESK_CLIENT_SECRET        its secret …
-  TALKDESK_CLIENT_SECRET_FILE   … or a file that holds it …
-  TALKDESK_PRIVATE_KEY_FILE     … or a key for a signed assertion, with
-  TALKDESK_KEY_ID               the key's id
-  TALKDESK_CONCURRENCY          requests in flight per account (default 8)
-  TALKDESK_REQUESTS_PER_SECOND  ceiling per account (default none)
-  TALKDESK_TIMEOUT              seconds for connect and each read (default 30)
-  TALKDESK_RETRY_SECONDS        how long one request is retried (default 120)
-  TALKDESK_RETENTION_DAYS       days after which the source forgets (default 20)
-  TALKDESK_RECORD_DATA          keep or drop the cells of records (default keep)
-  TALKDESK_HASH_COLUMNS         cells to hash, comma separated
-  TALKDESK_HASH_KEY             key of that hash
-  TALKDESK_REJECTED_KEEP_DAYS   days to keep rejected items (default 90)
-  TALKDESK_ETL_CONFIG           TOML file with many accounts ([accounts.NAME])
-"""
-
 NOTHING: dict[str, dict[str, Any]] = {
     "sync": {"run_id": None, "dry_run": False, "accounts": {}, "rejected": 0, "requests": 0, "seconds": 0.0},
     "status": {"accounts": {}, "stale": []},
@@ -59,22 +34,6 @@ NOTHING: dict[str, dict[str, Any]] = {
     "check": {"ok": False, "items": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
-
-EXIT_CODES = """
-\b
-Exit codes:
-  0    done
-  1    unexpected
-  2    wrong use or settings
-  3    source unreachable or overloaded, try later
-  4    source refused (credentials, scope, address)
-  5    source said something that cannot be understood
-  6    database unreachable, or schema not at head
-  7    another sync of this account holds the lock
-  8    partly done
-  9    status or verify found what it was asked to look for
-  130  interrupted
-"""
 
 
 def main() -> int:

@@ -76,17 +76,16 @@ def assert_level_next(account: Account, *before: str) -> None:
 # While the source is waited for
 
 
-@signals
 @pytest.mark.parametrize(
-    ("fault", "path"),
+    ("number", "fault", "path"),
     [
-        ("hang", when.TOKEN),
-        ("hang", when.IMPORTS),
-        ("hang", when.RECORDS),
-        ("hang", when.FIELDS),
-        ("drip=0.4", when.RECORDS),
-        ("429=60", when.RECORDS),
-        ("503=empty", when.RECORDS),
+        (signal.SIGTERM, "hang", when.TOKEN),
+        (signal.SIGINT, "hang", when.IMPORTS),
+        (signal.SIGTERM, "hang", when.RECORDS),
+        (signal.SIGINT, "hang", when.FIELDS),
+        (signal.SIGTERM, "drip=0.4", when.RECORDS),
+        (signal.SIGINT, "429=60", when.RECORDS),
+        (signal.SIGTERM, "503=empty", when.RECORDS),
     ],
 )
 def test_waiting_for_the_source(acme: Account, number: int, fault: str, path: str) -> None:
@@ -111,8 +110,10 @@ def locked(account: Account, table: str) -> Iterator[None]:
         yield
 
 
-@signals
-@pytest.mark.parametrize("table", ["imports", "import_records", "case_fields"])
+@pytest.mark.parametrize(
+    ("number", "table"),
+    [(signal.SIGTERM, "imports"), (signal.SIGINT, "import_records"), (signal.SIGTERM, "case_fields")],
+)
 def test_waiting_for_a_lock(acme: Account, number: int, table: str) -> None:
     """The statement is cancelled, so that the run can be closed over the same connection."""
     with locked(acme, table):
@@ -238,8 +239,14 @@ def test_the_second_signal_ends_it_at_once(acme: Account) -> None:
     assert_level_next(acme, "died")
 
 
-@signals
-@pytest.mark.parametrize("arguments", [("query", "SELECT pg_sleep(60)"), ("verify", "--json"), ("check", "--json")])
+@pytest.mark.parametrize(
+    ("number", "arguments"),
+    [
+        (signal.SIGTERM, ("query", "SELECT pg_sleep(60)")),
+        (signal.SIGTERM, ("verify", "--json")),
+        (signal.SIGINT, ("check", "--json")),
+    ],
+)
 def test_other_commands(acme: Account, number: int, arguments: tuple[str, ...]) -> None:
     """They end as quickly."""
     rule = acme.sandbox.faults.use("hang")

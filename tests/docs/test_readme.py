@@ -10,8 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from etl import errors
-from etl.cli import EXIT_CODES, SETTINGS, commands
+from etl.cli import commands
 from etl.config.models import AccountSettings, WarehouseSettings
+from etl.help import EXIT_CODES, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
