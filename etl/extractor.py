@@ -70,7 +70,7 @@ def pages(client: Client, url: str, *, prefer: Sequence[str] = ()) -> Iterator[P
 
 def _page(body: Any, prefer: Sequence[str]) -> Page:
     items = hal.items(body, prefer=prefer)
-    return Page(items or [], hal.total(body), items is not None)
+    return Page(items or [], hal.total(body, read=len(items or [])), items is not None)
 
 
 def _require_progress(url: str, seen: set[str], empty: int) -> None:

@@ -158,10 +158,12 @@ def _href(holder: object, relation: str) -> str | None:
     return href
 
 
-def total(body: object) -> int | None:
-    """How many items the source says there are on all pages; no fewer than it counts on this one."""
-    lengths = [_length(body.get(key)) for key in ("total", "count")] if isinstance(body, dict) else []
-    return max((length for length in lengths if length is not None), default=None)
+def total(body: object, *, read: int = 0) -> int | None:
+    """How many items the source says there are on all pages; failing that, its count if that is more than were read."""
+    if not isinstance(body, dict):
+        return None
+    said, count = _length(body.get("total")), _length(body.get("count"))
+    return count if said is None and count is not None and count > read else said
 
 
 def error_code(body: bytes) -> object:

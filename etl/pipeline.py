@@ -18,8 +18,6 @@ from etl.loader import CASE_FIELDS, ENTRIES, IMPORTS, Content
 from etl.outcome import ResourceOutcome
 from etl.reading import CaseFields, Link, Listing, Records
 
-IMPORTS_PER_TRANSACTION = 5_000
-
 
 def sync_account(job: Job) -> None:
     """Bring one account's part of the warehouse level with the source; what failed stands in the job's outcome."""
@@ -38,7 +36,8 @@ def sync_imports(job: Job) -> None:
     """The list is stored as far as it could be read; then the records of those imports that need it."""
     pending: list[Link] = []
     with job.resource("imports") as (note,):
-        listing = reading.read_listing(job.source, job.options.window)
+        store = partial(load_imports, job, note, pending)
+        listing = reading.read_listing(job.source, job.options.window, store=store)
         pending += load_listing(job, note, listing)
         if may_expire(job, listing):
             pending += expire_missing(job, note, listing)
@@ -61,15 +60,20 @@ def sync_case_fields(job: Job) -> None:
 
 
 def load_listing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
-    """Afterwards the listed imports are stored; says whose records are to be fetched."""
+    """Afterwards what is left of the listed imports is stored; says whose records are to be fetched."""
     note.counts.read += listing.reading.read
     job.reject(note, listing.rejected.values())
     pending: list[Link] = []
-    while part := listing.take(IMPORTS_PER_TRANSACTION):
-        counts, wanted = job.load(note, partial(store_imports, job=job, part=part))
-        note.counts.add(counts)
-        pending += (reading.link_of(row) for import_id, row in part.items() if import_id in wanted)
+    while part := listing.take(reading.ROWS_PER_PART):
+        load_imports(job, note, pending, part)
     return pending
+
+
+def load_imports(job: Job, note: ResourceOutcome, pending: list[Link], part: dict[str, bytes]) -> None:
+    """Afterwards these imports are stored, and those whose records are to be fetched are pending, too."""
+    counts, wanted = job.load(note, partial(store_imports, job=job, part=part))
+    note.counts.add(counts)
+    pending += (reading.link_of(row) for import_id, row in part.items() if import_id in wanted)
 
 
 def store_imports(connection: Connection, *, job: Job, part: dict[str, bytes]) -> tuple[Counts, set[str]]:

@@ -21,6 +21,7 @@ from etl.values import json_bytes, json_text
 from etl.window import Window
 
 T = TypeVar("T")
+ROWS_PER_PART = 5_000
 SOURCE_ERRORS = (SourceUnavailable, SourceRefused, SourceMalformed)
 
 
@@ -97,10 +98,7 @@ class Reading:
 
 @dataclass
 class Listing:
-    """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts.
-
-    Rows are kept as text, without nulls: fifty thousand imports would take twice the memory otherwise.
-    """
+    """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts."""
 
     window: Window | None = None
     reading: Reading = field(default_factory=Reading)
@@ -147,12 +145,16 @@ def _link(row: ImportRow, item: object) -> dict[str, Any]:
         return {**found, "broken_link": str(error)}
 
 
-def read_listing(source: Source, window: Window | None = None) -> Listing:
-    """The whole list of imports, as far as it could be read."""
+def read_listing(
+    source: Source, window: Window | None = None, *, store: Callable[[dict[str, bytes]], None] | None = None
+) -> Listing:
+    """The whole list of imports, as far as it could be read; all but the last rows have gone to `store`, if given."""
     listing = Listing(window)
 
     def add(page: Page) -> None:
         listing.add(page.items)
+        if store is not None and len(listing.rows) >= ROWS_PER_PART:
+            store(listing.take(ROWS_PER_PART))
 
     listing.reading = _read(lambda: extractor.import_pages(source.client), add, source.stop)
     return listing

@@ -641,7 +641,7 @@ def test_a_full_disk(acme: Account, home: Path) -> None:
         text=True,
         check=True,
     )
-    assert "" == ended.stderr
+    assert 3 == len(ended.stdout.splitlines()), ended.stderr
     first, full, last = map(json.loads, ended.stdout.splitlines())
     [error] = full["errors"]
 
