@@ -1,10 +1,10 @@
 """Work in daemon threads, such as HTTP, while the caller waits in slices and so stays open to a stop."""
 
-import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
+from concurrent.futures import Future, InvalidStateError, wait
+from contextlib import suppress
 from queue import Empty, Full, Queue
 from typing import Any, TypeVar
 
@@ -50,23 +50,37 @@ def parallel(call: Callable[[T], R], items: Iterable[T], *, workers: int, stop: 
         abandoned.set()
 
 
-def in_background(call: Callable[[], T], *, stop: threading.Event, seconds: float = math.inf) -> T:
-    """The call's result; waiting for it ends with `Interrupted` at a stop, with `TimeoutError` after that time."""
+def in_background(
+    call: Callable[[], T],
+    *,
+    stop: threading.Event,
+    seconds: float,
+    discard: Callable[[T], object],
+) -> T:
+    """The call's result; waiting for it ends with `Interrupted` at a stop, with `TimeoutError` after that time.
+
+    A result that comes too late is discarded.
+    """
     future: Future[T] = Future()
 
     def work() -> None:
         try:
-            future.set_result(call())
+            result = call()
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
-            future.set_exception(error)
+            with suppress(InvalidStateError):
+                future.set_exception(error)
+            return
+        try:
+            future.set_result(result)
+        except InvalidStateError:
+            discard(result)
 
     threading.Thread(target=work, daemon=True).start()
     ends = time.monotonic() + seconds
     while not wait((future,), SLICE_SECONDS).done:
-        if stop.is_set():
-            raise Interrupted("interrupted")
-        if time.monotonic() > ends:
-            raise TimeoutError
+        is_late = stop.is_set() or time.monotonic() > ends
+        if is_late and future.cancel():
+            raise Interrupted("interrupted") if stop.is_set() else TimeoutError
     return future.result()
 
 

@@ -140,7 +140,9 @@ class Warehouse:
 
     def _connect(self, seconds: float) -> Connection:
         try:
-            connection = in_background(self._engine.connect, stop=self._guard.halt, seconds=seconds)
+            connection = in_background(
+                self._engine.connect, stop=self._guard.halt, seconds=seconds, discard=Connection.close
+            )
         except TimeoutError:
             raise psycopg.errors.ConnectionTimeout("it does not answer") from None
         self._connection, self._driver = connection, connection.connection.driver_connection

@@ -119,6 +119,8 @@ class Plug:
                 client, _ = listener.accept()
                 line = Line(client, _connect(self.upstream))
                 self._lines.append(line)
+                if listener is not self._listener:
+                    line.cut()
                 for pump in (self._ask, self._answer):
                     threading.Thread(target=pump, args=(line,), daemon=True).start()
 

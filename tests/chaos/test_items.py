@@ -557,7 +557,7 @@ def serving(sandbox: Sandbox, world: HostileWorld) -> Iterator[None]:
     sandbox.faults.clear()
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 @given(world=worlds)
 def test_any_world(trial: Trial, world: HostileWorld) -> None:
     """It is loaded as far as it makes sense; the run ends with a code that is documented, and the next is idle."""

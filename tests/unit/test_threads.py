@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from etl.errors import Interrupted
-from etl.threads import parallel
+from etl.threads import in_background, parallel
 
 
 def flat(batches: Iterator[list[int]]) -> list[int]:
@@ -92,3 +92,25 @@ def test_a_stop_is_noticed_while_a_call_hangs() -> None:
 
     assert time.monotonic() - started < 2
     stuck.set()
+
+
+def test_one_call_in_the_background() -> None:
+    assert 42 == in_background(lambda: 42, stop=threading.Event(), seconds=5, discard=print)
+
+
+def test_an_error_of_one_call_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        in_background(lambda: 1 / 0, stop=threading.Event(), seconds=5, discard=print)
+
+
+@pytest.mark.parametrize(("stops", "raised"), [(True, Interrupted), (False, TimeoutError)])
+def test_a_result_that_comes_too_late_is_discarded(*, stops: bool, raised: type[Exception]) -> None:
+    """Whether it was not waited for because of a stop or of the time."""
+    stop, answer, discarded = threading.Event(), threading.Event(), threading.Event()
+    if stops:
+        stop.set()
+    with pytest.raises(raised):
+        in_background(lambda: answer.wait(5), stop=stop, seconds=0.2, discard=lambda _: discarded.set())
+    answer.set()
+
+    assert discarded.wait(5)
