@@ -30,7 +30,7 @@ def loaded(synced_url: str) -> Iterator[psycopg.Connection]:
 
 
 def test_there_are_questions() -> None:
-    assert len(QUESTIONS) == 8
+    assert len(QUESTIONS) == 11
 
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda text: text.split("FROM")[0][:40].strip())
