@@ -97,10 +97,10 @@ class Warehouse:
 
     def _attempt(self, unit: Callable[[Connection], T]) -> T:
         connection = self._connection or self._reconnect()
-        if self._commit and _is_committed(connection, self._commit):
-            known: T = self._commit.result
-            return known
         try:
+            if self._commit and _is_committed(connection, self._commit):
+                known: T = self._commit.result
+                return known
             return self._run(connection, unit)
         except BaseException as error:
             if is_lost(error) or connection.invalidated:

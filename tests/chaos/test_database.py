@@ -25,7 +25,7 @@ from sqlalchemy import make_url
 from etl import database, embedded, guard, warehouse
 from etl.errors import DONE, PARTLY_DONE, DatabaseError, LockHeld
 from etl.outcome import SyncOutcome
-from etl.sandbox import when
+from etl.sandbox import faults, when
 from tests import account as accounts
 from tests.account import Account
 from tests.chaos import process
@@ -45,6 +45,10 @@ DATA = ("imports", "import_records", "import_record_errors", "case_fields", "cas
 VERSIONS = ("imports_versions", "case_fields_versions", "case_field_entries_versions")
 LEDGER = ("sync_runs", "sync_run_resources", "rejected_items")
 OURS = "FROM pg_stat_activity WHERE datname = current_database() AND starts_with(application_name, 'talkdesk-etl ')"
+LOCKS = """
+    SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+    WHERE locktype = 'advisory' AND datname = current_database()
+"""
 TERMINATE = f"SELECT pg_terminate_backend(pid) {OURS}"
 WAITING = f"SELECT count(*) {OURS} AND wait_event_type = 'Lock'"
 
@@ -347,6 +351,24 @@ def test_a_lost_commit(
 
     assert_as_undisturbed(acme, remote.sync(), undisturbed)
     assert plug.strike.seen >= number
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["unheard", "unanswered"])
+def test_lost_again_while_it_asks(
+    acme: Account, remote: Account, plug: Plug, undisturbed: Counts, *, answered: bool
+) -> None:
+    """The connection that asks what became of a commit is lost, too; the one after it has the lock again."""
+    locks: list[int] = []
+    acme.sandbox.faults.add(faults.meanwhile(lambda _: locks.append(acme.value(LOCKS))), path=when.FIELDS)
+
+    def twice() -> None:
+        plug.strike = Strike(plug.cut, text=b"pg_xact_status", answered=answered)
+        plug.cut()
+
+    plug.strike = Strike(twice, text=b"COMMIT", number=7, answered=True)
+
+    assert_as_undisturbed(acme, remote.sync(), undisturbed)
+    assert (True, [1]) == (plug.strike.seen > 0, locks)
 
 
 @pytest.mark.parametrize("number", range(45, MESSAGES, 2 * EVERY))
