@@ -127,10 +127,12 @@ def assert_level_next(account: Account, *before: str) -> None:
 
 def killed_at_some_time(account: Account, rng: Random) -> None:
     """Anywhere between the first line and the last."""
+    account.sandbox.faults.use("slow=0.05")
     sync = Sync(account)
     wait_until(sync.is_listening)
-    time.sleep(rng.uniform(0.2, 1.2))
+    time.sleep(rng.uniform(0.2, 1.0))
     sync.kill()
+    account.sandbox.faults.clear()
 
 
 def killed_at_some_message(account: Account, rng: Random) -> None:
