@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import requests
+from requests import PreparedRequest
 
 from etl import hal
 from etl.auth import SCOPES, TokenProvider
@@ -22,6 +23,13 @@ MAX_REDIRECTS = 5
 MAX_RENEWALS = 3
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 _SCOPES = dict(zip(("/bulk-imports/", "/cm/meta/"), SCOPES, strict=True))
+
+
+class _Prepared(threading.local):
+    """A request for each thread, prepared once: to prepare it anew costs as much as to send it."""
+
+    def __init__(self, request: PreparedRequest) -> None:
+        self.request = request.copy()
 
 
 class Client:
@@ -41,8 +49,7 @@ class Client:
         self._transport = Transport(settings, self._patience)
         self.tokens = TokenProvider(settings, self._transport, self._patience)
         self._was_let_in = False
-        # Preparing a request anew costs as much as sending it: one is made here and copied from then on.
-        self._request = self._transport.prepare(requests.Request("GET", settings.api_url))
+        self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
     def get(self, url: str) -> Any:
         """The parsed body of an answer, None if it has none; `url` is made by `rooted`."""
@@ -107,7 +114,7 @@ class Client:
         return answer.status == HTTPStatus.UNAUTHORIZED or is_forbidden
 
     def _send(self, url: str, token: str, seconds: float) -> Answer:
-        request = self._request.copy()
+        request = self._prepared.request
         request.url = url
         request.headers["Authorization"] = f"Bearer {token}"
         begun, size = self._patience.clock(), 0

@@ -25,6 +25,7 @@ _NAME = re.compile(r"[A-Za-z_][\w.-]{0,40}", re.ASCII)
 _TEMPLATE = re.compile(r"\{|/:[A-Za-z_]")
 _SPACE = "".join(map(chr, range(0x21)))
 _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
+_PLAIN = re.compile(r"[!\"$-~]*")  # printable ASCII without the fragment's sign
 
 
 def parse_json(body: bytes) -> Any:
@@ -186,6 +187,8 @@ def rooted(href: str, *, current: str, base: str) -> str:
 
     Path and query stay as they are but for spaces, control and non-ASCII characters, which are quoted.
     """
+    if href.startswith(f"{base}/") and _PLAIN.fullmatch(href):
+        return href  # as nearly every link is; taking it apart and putting it together would cost half a request
     link = quote(href.strip(_SPACE), safe=_PRINTABLE, errors="surrogatepass")
     try:
         parts = urlsplit(link)

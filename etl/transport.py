@@ -20,7 +20,7 @@ from etl import __version__
 from etl.config import AccountSettings
 from etl.errors import EtlError, SourceMalformed, SourceRefused, SourceUnavailable, UsageError
 from etl.patience import Patience, Transient
-from etl.wire import Watch, WatchedAdapter
+from etl.wire import SLICE_SECONDS, Watch, WatchedAdapter
 
 MAX_BODY_BYTES = 512 * 1024 * 1024
 MAX_ERROR_BODY_BYTES = 64 * 1024
@@ -104,8 +104,8 @@ class Transport:
     def __init__(self, settings: AccountSettings, patience: Patience) -> None:
         # urllib3 logs whole links, and of broken headers what follows them.
         logging.getLogger("urllib3").setLevel(logging.CRITICAL)
-        self._timeout = settings.timeout
-        self._watch = Watch(patience.stop, patience.clock)
+        self._timeouts = (settings.timeout, min(SLICE_SECONDS, settings.timeout))
+        self._watch = Watch(patience.stop, patience.clock, silence=settings.timeout)
         self._session = Session()
         self._adapter = WatchedAdapter(self._watch, size=settings.concurrency)
         self._session.mount("https://", self._adapter)
@@ -125,12 +125,14 @@ class Transport:
         It is there in so many seconds, but for the time that connecting takes.
         Raises Transient where no whole answer came, and SourceMalformed where it would not end.
         """
-        self._watch.begin(request.path_url, seconds)
+        # Everything after the host; requests' own path_url takes the address apart first.
+        target = f"/{(request.url or '').split('/', 3)[3]}"
+        self._watch.begin(via, target, seconds)
         route = self._routes[via]
         try:
             # Past Session.send: cookies and redirects are handled there, and neither is wanted.
             response = self._adapter.send(
-                request, stream=True, timeout=self._timeout, verify=route.verify, proxies=route.proxies
+                request, stream=True, timeout=self._timeouts, verify=route.verify, proxies=route.proxies
             )
             return Answer(response.status_code, response.headers, _body(response))
         except (RequestException, HTTPError) as error:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 from psycopg import sql
+from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -126,7 +127,11 @@ def _copy_contents(
 ) -> Counts:
     if not contents:
         return Counts()
-    rows = ((account, c.import_id, *row[:-1], JSONB_VERSION + row[-1]) for c in contents for row in c.records or ())
+    rows = (
+        (account, c.import_id, key, record_id, line, position, status, JSONB_VERSION + data)
+        for c in contents
+        for key, record_id, line, position, status, data in c.records or ()
+    )
     error_rows = (
         (account, c.import_id, *row[:-1], JSONB_VERSION + json_bytes(row[-1])) for c in contents for row in c.errors
     )
@@ -140,12 +145,14 @@ def _copy(connection: Connection, table: Table, columns: Sequence[str], rows: It
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     name = sql.Identifier(*filter(None, (table.schema, table.name)))
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
-    number = 0
-    with driver.cursor() as cursor, cursor.copy(_COPY.format(name, names)) as copy:
-        copy.set_types([COPY_TYPES[type(table.c[column].type)] for column in columns])
-        for number, row in enumerate(rows, 1):  # noqa: B007 - the last number is the answer
-            copy.write_row(row)
-    return number
+    with driver.cursor() as cursor:
+        # Else the driver takes the dumper of DB-API's Binary, which is written in Python.
+        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
+        with cursor.copy(_COPY.format(name, names)) as copy:
+            copy.set_types([COPY_TYPES[type(table.c[column].type)] for column in columns])
+            for row in rows:
+                copy.write_row(row)
+        return cursor.rowcount
 
 
 _COPY = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)")
@@ -156,6 +163,8 @@ def _replace(connection: Connection, account: str, contents: Sequence[Content]) 
 
     Where they are there already, or the rows are many, they are the quicker way.
     """
+    if not contents:
+        return Counts()
     number = sum(len(content.records or ()) for content in contents)
     if connection.info.get(HAS_STAGED) or number > MAX_COMPARED_ROWS:
         _stage(connection, account, contents)
