@@ -234,7 +234,7 @@ class RecordFlattener:
         status = take_one(cells, "status", parse_text)
         key = self._record_key(position, record_id=record_id, line=line)
         kept = {} if self._privacy.record_data == "drop" else _unnested(cells)
-        record = RecordRow(key, record_id, line, position, status, json_bytes(kept))
+        record = RecordRow._make((key, record_id, line, position, status, json_bytes(kept)))
         return record, self._privacy.errors(item, _error_rows(key, errors)) if errors else ()
 
     def _record_key(self, position: int, *, record_id: str | None, line: int | None) -> str:
@@ -246,7 +246,7 @@ class RecordFlattener:
 
     def _free(self, key: str) -> bool:
         """True if no record has the key yet and it is short enough; it is taken from now on."""
-        if key in self._taken or len(key.encode()) > MAX_KEY_BYTES:
+        if key in self._taken or (len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES):
             return False
         self._taken.add(key)
         return True

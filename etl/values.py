@@ -39,8 +39,9 @@ def take_all(present: dict[str, Any], columns: tuple[Column[Any], ...]) -> list[
 
 def take(present: dict[str, Any], column: Column[T]) -> T | None:
     """The first value that the column can read, taken out of `present`, as are the nulls before it."""
-    for key in column.keys:
-        value = take_one(present, key, column.parse)
+    parse, keys = column
+    for key in keys:
+        value = take_one(present, key, parse)
         if value is not None:
             return value
     return None
@@ -70,12 +71,12 @@ def parse_integer(value: object) -> int | None:
     """A whole number of 64 bits, from a number or from text that holds digits alone."""
     if isinstance(value, str):
         value = int(value) if _INTEGER.fullmatch(value) else None
-    if isinstance(value, bool) or not isinstance(value, _NUMBERS):
+    if type(value) is not int and not isinstance(value, Decimal):
         return None
     # The range comes first: 1e131071 is a whole number, too, and dear to write out.
     if not _MIN_BIGINT <= value <= _MAX_BIGINT:
         return None
-    return value if isinstance(value, int) else int(value) if int(value) == value else None
+    return value if type(value) is int else int(value) if int(value) == value else None
 
 
 def parse_boolean(value: object) -> bool | None:

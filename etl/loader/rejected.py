@@ -4,11 +4,14 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, delete, func, select
+from sqlalchemy import Connection, Text, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 
 from etl.rows import Rejected
 from etl.tables import rejected_items
+
+IDS = bindparam("ids", type_=ARRAY(Text))
 
 
 def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequence[Rejected]) -> int:
@@ -17,8 +20,8 @@ def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequ
         return 0
     rows = {_digest(item): item for item in items}
     mine = rejected_items.c.account == account
-    known = select(rejected_items.c.item_id).where(mine, rejected_items.c.item_id.in_(rows))
-    new = set(rows) - set(connection.scalars(known))
+    known = select(rejected_items.c.item_id).where(mine, rejected_items.c.item_id == func.any(IDS))
+    new = set(rows) - set(connection.scalars(known, {"ids": list(rows)}))
     values = [{"account": account, "item_id": key, "run_id": run_id, **item._asdict()} for key, item in rows.items()]
     statement = upsert_into(rejected_items).on_conflict_do_update(
         index_elements=["account", "item_id"], set_={"last_seen_at": func.now()}

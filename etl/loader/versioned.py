@@ -150,9 +150,7 @@ def missing(
     connection: Connection, what: Versioned, account: str, seen: Collection[Key], *, spare: Sequence[str] = ()
 ) -> list[Key]:
     """Keys of the rows that are there but were not seen; rows whose first key is to be spared left out."""
-    table = what.table
-    arrays = [bindparam(f"seen_{name}", type_=ARRAY(Text)) for name in what.keys]
-    seen_keys = func.unnest(*arrays).table_valued(*what.keys, name="seen").render_derived()
+    table, seen_keys = what.table, listed(what)
     own = tuple_(*(table.c[name] for name in what.keys))
     statement = select(*own.clauses).where(
         table.c.account == ACCOUNT,
@@ -160,27 +158,36 @@ def missing(
         table.c[what.keys[0]] != func.all(bindparam("spare", type_=ARRAY(Text))),
         own.not_in(select(*(seen_keys.c[name] for name in what.keys))),
     )
-    columns = list(zip(*seen, strict=True)) if seen else [()] * len(what.keys)
-    parameters = {f"seen_{name}": list(values) for name, values in zip(what.keys, columns, strict=True)}
-    found = connection.execute(statement, {"account_name": account, "spare": list(spare), **parameters})
-    return [tuple(row) for row in found]
+    parameters = {"account_name": account, "spare": list(spare), **list_parameters(what, seen)}
+    return [tuple(row) for row in connection.execute(statement, parameters)]
 
 
-def mark_removed(connection: Connection, what: Versioned, account: str, keys: Sequence[Key]) -> int:
+def mark_removed(connection: Connection, what: Versioned, account: str, keys: Collection[Key]) -> int:
     """Afterwards the rows carry the instant of their removal, and their versions have ended."""
-    for start in range(0, len(keys), ROWS_PER_STATEMENT):
-        part = keys[start : start + ROWS_PER_STATEMENT]
-        parameters = {"account_name": account, "at": next_instant(connection, what, account, part)}
-        for table, values in (
-            (what.versions, {"valid_to": AT}),
-            (what.table, {"removed_at": AT, "last_changed_at": AT}),
-        ):
-            chosen = tuple_(*(table.c[name] for name in what.keys)).in_(part)
-            is_open = table.c.valid_to.is_(None) if table is what.versions else table.c.removed_at.is_(None)
-            connection.execute(
-                update(table).values(values).where(table.c.account == ACCOUNT, is_open, chosen), parameters
-            )
+    if not keys:
+        return 0
+    at = next_instant(connection, what, account, keys)
+    parameters = {"account_name": account, "at": at, **first_keys(keys), **list_parameters(what, keys)}
+    connection.execute(_end_versions(what), parameters)
+    connection.execute(_remove(what), parameters)
     return len(keys)
+
+
+def listed(what: Versioned) -> FromClause:
+    """The keys of the parameters, a row each: the server may hash them, which it does not do with a list of pairs."""
+    arrays = [bindparam(f"listed_{name}", type_=ARRAY(Text)) for name in what.keys]
+    return func.unnest(*arrays).table_valued(*what.keys, name="listed").render_derived()
+
+
+def list_parameters(what: Versioned, keys: Collection[Key]) -> dict[str, list[str]]:
+    """What statements over `listed` keys are told."""
+    columns = list(zip(*keys, strict=True)) if keys else [()] * len(what.keys)
+    return {f"listed_{name}": list(values) for name, values in zip(what.keys, columns, strict=True)}
+
+
+def first_keys(keys: Collection[Key]) -> dict[str, list[str]]:
+    """What statements are told that find many rows by the beginning of their keys."""
+    return {"first_keys": sorted({key[0] for key in keys})}
 
 
 def next_instant(connection: Connection, what: Versioned, account: str, keys: Collection[Key]) -> datetime:
@@ -192,7 +199,7 @@ def next_instant(connection: Connection, what: Versioned, account: str, keys: Co
         func.max(versions.c.valid_to),
     )
     mine = and_(versions.c.account == ACCOUNT, versions.c[what.keys[0]] == func.any(FIRST_KEYS))
-    parameters = {"account_name": account, "first_keys": sorted({key[0] for key in keys})}
+    parameters = {"account_name": account, **first_keys(keys)}
     found: datetime = connection.execute(select(latest).where(mine), parameters).scalar_one()
     return found
 
@@ -202,7 +209,7 @@ def row_parameters(account: str, rows: Mapping[Key, bytes]) -> dict[str, Any]:
     return {
         "account_name": account,
         "rows": (b"[" + b",".join(rows.values()) + b"]").decode(),
-        "first_keys": sorted({key[0] for key in rows}),
+        **first_keys(rows),
     }
 
 
@@ -250,6 +257,16 @@ def _close_versions(what: Versioned) -> Any:
     incoming, versions = incoming_rows(what.table, what.columns), what.versions
     differs = _differs(versions, incoming, what.versioned_columns)
     return update(versions).values(valid_to=AT).where(current_version(what, incoming), differs)
+
+
+def _end_versions(what: Versioned) -> Any:
+    return update(what.versions).values(valid_to=AT).where(current_version(what, listed(what)))
+
+
+def _remove(what: Versioned) -> Any:
+    is_there = what.table.c.removed_at.is_(None)
+    values = {"removed_at": AT, "last_changed_at": AT}
+    return update(what.table).values(values).where(same_key(what, what.table, listed(what)), is_there)
 
 
 def _open_versions(what: Versioned) -> Any:

@@ -25,7 +25,6 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
@@ -35,6 +34,8 @@ from etl.loader.versioned import (
     ROWS_PER_STATEMENT,
     current_version,
     incoming_rows,
+    list_parameters,
+    listed,
     row_parameters,
     same_key,
 )
@@ -74,12 +75,8 @@ def compare_rows(
 
 def compare_absent(connection: Connection, what: Versioned, account: str, keys: Sequence[Key]) -> list[Finding]:
     """Why rows stand here that the source lacks: it had them at the last sync, or nobody ever saw them there."""
-    found: list[Finding] = []
-    for start in range(0, len(keys), ROWS_PER_STATEMENT):
-        part = keys[start : start + ROWS_PER_STATEMENT]
-        rows = connection.execute(_absent(what, part), {"account_name": account})
-        found += [Finding(row.key, row.path, None, "moved" if row.has_version else "extra") for row in rows]
-    return found
+    rows = connection.execute(_absent(what), {"account_name": account, **list_parameters(what, keys)})
+    return [Finding(row.key, row.path, None, "moved" if row.has_version else "extra") for row in rows]
 
 
 def _findings(what: Versioned, row: Row[Any]) -> Iterator[Finding]:
@@ -163,16 +160,17 @@ def _was_listed(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
     return func.coalesce(incoming.c.created_at < func.now() - age, false())
 
 
-def _absent(what: Versioned, keys: Sequence[Key]) -> Select[Any]:
-    table, versions = what.table, what.versions
+@cache
+def _absent(what: Versioned) -> Select[Any]:
+    table, versions, keys = what.table, what.versions, listed(what)
     same = [table.c[name] == versions.c[name] for name in ("account", *what.keys)]
-    chosen = tuple_(*(table.c[name] for name in what.keys)).in_(keys)
+    chosen = and_(*(table.c[name] == keys.c[name] for name in what.keys))
     return (
         select(
             table.c[what.keys[0]].label("key"),
             (table.c.path if what is ENTRIES else null()).label("path"),
             versions.c.account.is_not(None).label("has_version"),
         )
-        .select_from(table.outerjoin(versions, and_(*same, versions.c.valid_to.is_(None))))
-        .where(table.c.account == ACCOUNT, chosen)
+        .select_from(table.join(keys, chosen).outerjoin(versions, and_(*same, versions.c.valid_to.is_(None))))
+        .where(table.c.account == ACCOUNT)
     )

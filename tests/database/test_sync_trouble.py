@@ -14,6 +14,7 @@ from etl import loader
 from etl.counts import Counts
 from etl.errors import NotStorable
 from etl.loader import Content
+from etl.rows import Rejected
 from etl.sandbox.faults import answer, meanwhile
 from tests.account import IMPORT, RECORDS, Account, changes, running, sync
 from tests.expected import require_level
@@ -72,6 +73,13 @@ def test_a_rejected_item(synced: Account, reject: Callable[[Account], None], exp
     (row,) = synced.rows(REJECTED)
     assert expected == (row["resource"], row["import_id"], row["reason"])
     assert "no" in row["item"]
+
+
+def test_more_rejected_items_than_a_statement_has_parameters(connection: Connection) -> None:
+    """An import with 70,000 lines that are no objects is no reason to give up."""
+    items = [Rejected("import_records", "i1", str(n), "it is no object") for n in range(70_000)]
+
+    assert 70_000 == loader.keep_rejected(connection, "acme", "run", items)
 
 
 def test_a_rejected_item_is_kept_as_received(acme: Account) -> None:

@@ -1,0 +1,133 @@
+"""Statements of a sync find their rows by the keys: what else the warehouse holds costs them nothing.
+
+Nor do they grow with what they are about: the server would compare each row with each item of a written list.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, Engine, event
+
+from etl import tables
+from tests.account import Account, changed, sync
+
+FILL = (
+    """
+    INSERT INTO talkdesk.imports (account, import_id, status, records_loaded_at)
+    SELECT 'account ' || a, 'i' || i, 'COMPLETED', now()
+    FROM generate_series(1, 50) AS a, generate_series(1, 100) AS i
+    """,
+    """
+    INSERT INTO talkdesk.imports_versions (account, import_id, status, valid_from)
+    SELECT account, import_id, status, first_seen_at FROM talkdesk.imports
+    """,
+    """
+    INSERT INTO talkdesk.import_records (account, import_id, record_key, position, data)
+    SELECT account, import_id, n, n, '{}' FROM talkdesk.imports, generate_series(1, 20) AS n
+    """,
+    """
+    INSERT INTO talkdesk.import_records (account, import_id, record_key, position, data)
+    SELECT 'acme', 'old ' || i, n, n, '{}' FROM generate_series(1, 1000) AS i, generate_series(1, 20) AS n
+    """,
+    """
+    INSERT INTO talkdesk.import_record_errors (account, import_id, record_key, error_no, extra)
+    SELECT account, import_id, record_key, 0, '{}' FROM talkdesk.import_records
+    """,
+    """
+    INSERT INTO talkdesk.case_fields (account, field_key)
+    SELECT 'account ' || a, 'f' || f FROM generate_series(1, 50) AS a, generate_series(1, 100) AS f
+    """,
+    """
+    INSERT INTO talkdesk.case_fields_versions (account, field_key, valid_from)
+    SELECT account, field_key, first_seen_at FROM talkdesk.case_fields
+    """,
+    """
+    INSERT INTO talkdesk.case_field_entries (account, field_key, entry_id, key, path, labels, depth, position, is_leaf)
+    SELECT account, field_key, n, n, ARRAY[n::text], ARRAY[n::text], 1, n, true
+    FROM talkdesk.case_fields, generate_series(1, 10) AS n
+    """,
+    """
+    INSERT INTO talkdesk.case_field_entries_versions (account, field_key, entry_id, key, path, depth, valid_from)
+    SELECT account, field_key, entry_id, key, path, depth, first_seen_at FROM talkdesk.case_field_entries
+    """,
+    "ANALYZE",
+)
+LARGE = {
+    table.name
+    for table in tables.metadata.tables.values()
+    if table.name.startswith(("imports", "import_record", "case_field"))
+}
+
+
+@pytest.fixture
+def crowded(acme: Account) -> Account:
+    """An account in a warehouse that holds 120,000 records of others and of its own past."""
+    for statement in FILL:
+        acme.command(statement)
+    return acme
+
+
+@contextmanager
+def plans() -> Iterator[dict[str, Any]]:
+    """Inside, every statement that reads or writes is explained before it runs; its plan is there by its text."""
+    found: dict[str, Any] = {}
+
+    def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        if not statement.startswith("EXPLAIN") and statement.split(maxsplit=1)[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}:
+            one = parameters[0] if isinstance(parameters, list) else parameters
+            plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", one).scalar_one()
+            found[statement] = json.loads(plan) if isinstance(plan, str) else plan
+
+    event.listen(Engine, "before_cursor_execute", explain)
+    try:
+        yield found
+    finally:
+        event.remove(Engine, "before_cursor_execute", explain)
+
+
+def scanned(plan: Any) -> set[str]:
+    """The tables that a plan reads from end to end."""
+    if isinstance(plan, list):
+        return set().union(*map(scanned, plan))
+    if not isinstance(plan, dict):
+        return set()
+    is_scan = plan.get("Node Type") == "Seq Scan"
+    return set().union({plan["Relation Name"]} if is_scan else (), *map(scanned, plan.values()))
+
+
+@pytest.mark.parametrize("step", ["first sync", "the same again", "full", "changed"])
+def test_no_table_is_read_from_end_to_end(crowded: Account, step: str) -> None:
+    """A first sync, an idle one, a full one, and one after changes."""
+    if step != "first sync":
+        sync(crowded)
+    if step == "changed":
+        crowded.change("UPDATE talkdesk.import_records SET status = 'x' WHERE account = 'acme' AND position < 3")
+        crowded.change("UPDATE talkdesk.imports SET status = 'x' WHERE account = 'acme'")
+        crowded.change("UPDATE talkdesk.case_fields SET name = 'x' WHERE account = 'acme'")
+        crowded.change("UPDATE talkdesk.case_field_entries SET label = 'x' WHERE account = 'acme'")
+        for field in crowded.world.case_fields()[:2]:
+            crowded.world.remove_field(str(field["key"]))
+    with plans() as found:
+        sync(crowded, full=step in {"full", "changed"})
+
+    assert len(found) > 15
+    assert {} == {text: tables for text, plan in found.items() if (tables := scanned(plan) & LARGE)}
+
+
+def test_statements_do_not_grow(synced: Account) -> None:
+    """Two case fields and their entries are removed, then all others but one."""
+    seen = []
+    fields = [str(field["key"]) for field in synced.world.case_fields()]
+    for some in (fields[:2], fields[2:-1]):
+        for key in some:
+            synced.world.remove_field(key)
+        with plans() as found:
+            outcome = sync(synced, full=True)
+        seen.append(set(found))
+        assert changed(outcome, "case_field_entries")["removed"] > 1
+
+    few, many = seen
+    assert few == many
