@@ -76,7 +76,7 @@ def plans() -> Iterator[dict[str, Any]]:
     found: dict[str, Any] = {}
 
     def explain(connection: Connection, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
-        if not statement.startswith("EXPLAIN") and statement.split(maxsplit=1)[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}:
+        if statement.split(maxsplit=1)[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}:
             one = parameters[0] if isinstance(parameters, list) else parameters
             plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", one).scalar_one()
             found[statement] = json.loads(plan) if isinstance(plan, str) else plan
