@@ -26,14 +26,13 @@ def missing_imports(
 ) -> dict[str, bool]:
     """The imports that have not expired and were not seen; True if the source's retention is over for them."""
     age = func.now() - func.coalesce(imports.c.created_at, imports.c.first_seen_at)
-    seen_ids = select(func.unnest(bindparam("seen", type_=ARRAY(Text))))
-    unseen = (
-        imports.c.account == account,
-        imports.c.expired_at.is_(None),
-        imports.c.import_id.not_in(seen_ids),
-    )
+    seen_ids = func.unnest(bindparam("seen", type_=ARRAY(Text))).table_valued("import_id", name="seen").render_derived()
+    unseen = (imports.c.account == account, imports.c.expired_at.is_(None), seen_ids.c.import_id.is_(None))
     found = connection.execute(
-        select(imports.c.import_id, (age > retention).label("is_over")).where(*unseen), {"seen": list(seen)}
+        select(imports.c.import_id, (age > retention).label("is_over"))
+        .select_from(imports.outerjoin(seen_ids, imports.c.import_id == seen_ids.c.import_id))
+        .where(*unseen),
+        {"seen": list(seen)},
     )
     return {row.import_id: row.is_over for row in found}
 

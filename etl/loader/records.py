@@ -229,7 +229,7 @@ def _stage(connection: Connection, account: str, contents: Sequence[Content]) ->
     _copy_contents(connection, account, contents, STAGED, STAGED_ERRORS)
 
 
-def _of_batch(table: Table) -> Any:
+def _of_batch(table: FromClause) -> Any:
     return and_(table.c.account == ACCOUNT, table.c.import_id == func.any(IDS))
 
 
@@ -288,8 +288,11 @@ def _upsert() -> Insert:
 
 
 def _delete_gone(stored: Table) -> Delete:
-    staged = select(STAGED.c.import_id, STAGED.c.record_key)
-    return delete(stored).where(_of_batch(stored), _key(stored).not_in(staged))
+    """A join finds them: NOT IN would compare each row with each other as soon as the rows outgrow work_mem."""
+    there = stored.alias("there")
+    joined = there.outerjoin(STAGED, _key(there) == _key(STAGED))
+    gone = select(*_key(there).clauses).select_from(joined).where(_of_batch(there), STAGED.c.import_id.is_(None))
+    return delete(stored).where(_of_batch(stored), _key(stored).in_(gone))
 
 
 def _delete_errors() -> Delete:

@@ -151,12 +151,17 @@ def missing(
 ) -> list[Key]:
     """Keys of the rows that are there but were not seen; rows whose first key is to be spared left out."""
     table, seen_keys = what.table, listed(what)
-    own = tuple_(*(table.c[name] for name in what.keys))
-    statement = select(*own.clauses).where(
-        table.c.account == ACCOUNT,
-        ~what.gone,
-        table.c[what.keys[0]] != func.all(bindparam("spare", type_=ARRAY(Text))),
-        own.not_in(select(*(seen_keys.c[name] for name in what.keys))),
+    same = and_(*(table.c[name] == seen_keys.c[name] for name in what.keys))
+    # A join, for NOT IN would compare each row with each key as soon as the keys outgrow work_mem.
+    statement = (
+        select(*(table.c[name] for name in what.keys))
+        .select_from(table.outerjoin(seen_keys, same))
+        .where(
+            table.c.account == ACCOUNT,
+            ~what.gone,
+            table.c[what.keys[0]] != func.all(bindparam("spare", type_=ARRAY(Text))),
+            seen_keys.c[what.keys[0]].is_(None),
+        )
     )
     parameters = {"account_name": account, "spare": list(spare), **list_parameters(what, seen)}
     return [tuple(row) for row in connection.execute(statement, parameters)]
