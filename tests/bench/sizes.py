@@ -46,7 +46,7 @@ FULL = Sizes(
     sync=(SMALL, MID, LARGE),
     memory=(SMALL, LARGE, HUGE),
     listing=Size("listing", 50_000, 1, records_per_page=10),
-    far=(SMALL, MID),
+    far=(SMALL, MID, LARGE),
     trees=Size("trees"),
     cron=Size("cron", 20, 30, fields=5, nodes=200),
     line=(MID, HUGE),
