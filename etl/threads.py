@@ -25,7 +25,7 @@ def parallel(call: Callable[[T], R], items: Iterable[T], *, workers: int, stop: 
     The first exception is raised here; `Interrupted` as soon as `stop` is set, whatever the calls still do.
     """
     source, lock = iter(items), threading.Lock()
-    results: Queue[object] = Queue(maxsize=2 * workers)
+    results: Queue[object] = Queue(maxsize=workers)
     abandoned = threading.Event()
 
     def draw_and_call() -> object:
