@@ -188,7 +188,7 @@ def rooted(href: str, *, current: str, base: str) -> str:
     Path and query stay as they are but for spaces, control and non-ASCII characters, which are quoted.
     """
     if href.startswith(f"{base}/") and _PLAIN.fullmatch(href):
-        return href  # as nearly every link is; taking it apart and putting it together would cost half a request
+        return href  # as nearly every link is; taking it apart would add a seventh to the cost of a page
     link = quote(href.strip(_SPACE), safe=_PRINTABLE, errors="surrogatepass")
     try:
         parts = urlsplit(link)

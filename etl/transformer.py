@@ -246,7 +246,7 @@ class RecordFlattener:
 
     def _free(self, key: str) -> bool:
         """True if no record has the key yet and it is short enough; it is taken from now on."""
-        if key in self._taken or (len(key) > MAX_KEY_BYTES // 4 and len(key.encode()) > MAX_KEY_BYTES):
+        if key in self._taken or len(key.encode()) > MAX_KEY_BYTES:
             return False
         self._taken.add(key)
         return True

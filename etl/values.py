@@ -39,9 +39,8 @@ def take_all(present: dict[str, Any], columns: tuple[Column[Any], ...]) -> list[
 
 def take(present: dict[str, Any], column: Column[T]) -> T | None:
     """The first value that the column can read, taken out of `present`, as are the nulls before it."""
-    parse, keys = column
-    for key in keys:
-        value = take_one(present, key, parse)
+    for key in column.keys:
+        value = take_one(present, key, column.parse)
         if value is not None:
             return value
     return None

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
-    bindparam,
     delete,
     false,
     func,
@@ -34,18 +33,17 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 from sqlalchemy.schema import CreateTable
 
 from etl.counts import Counts
-from etl.loader.versioned import BYTES_PER_STATEMENT, incoming_rows
+from etl.loader.imports import IDS
+from etl.loader.versioned import ACCOUNT, BYTES_PER_STATEMENT, incoming_rows
 from etl.rows import RecordErrorRow, RecordRow
 from etl.tables import import_record_errors, import_records, imports
 from etl.values import json_bytes
 
-ACCOUNT = bindparam("account_name", type_=Text)
-IDS = bindparam("ids", type_=ARRAY(Text))
 # On the wire a jsonb is a version and its text; as bytes it passes through the driver without a wrapper for each row.
 COPY_TYPES = {Text: "text", BigInteger: "int8", Integer: "int4", JSONB: "bytea"}
 JSONB_VERSION = b"\1"

@@ -4,14 +4,12 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, Text, bindparam, delete, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 
+from etl.loader.imports import IDS
 from etl.rows import Rejected
 from etl.tables import rejected_items
-
-IDS = bindparam("ids", type_=ARRAY(Text))
 
 
 def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequence[Rejected]) -> int:

@@ -103,7 +103,7 @@ def scanned(plan: Any) -> set[str]:
 
 
 def has_subplan(plan: Any) -> bool:
-    """True if something is asked once for every row; that it is hashed is left to the rows being few."""
+    """True if something is asked once for every row; the server hashes the answers only while they fit work_mem."""
     return any(node.get("Parent Relationship") == "SubPlan" for node in nodes(plan))
 
 
@@ -125,6 +125,8 @@ def test_rows_are_found_by_their_keys(crowded: Account, step: str) -> None:
 def change_everything(account: Account) -> None:
     """Rows were changed, added and removed on both sides."""
     account.change("UPDATE talkdesk.import_records SET status = 'x' WHERE account = 'acme' AND position < 3")
+    account.change("DELETE FROM talkdesk.import_records WHERE account = 'acme' AND position = 3")
+    account.change("UPDATE talkdesk.import_records SET record_key = 'gone' WHERE account = 'acme' AND position = 4")
     account.change("UPDATE talkdesk.imports SET status = 'x' WHERE account = 'acme'")
     account.change("UPDATE talkdesk.case_fields SET name = 'x' WHERE account = 'acme'")
     account.change("UPDATE talkdesk.case_field_entries SET label = 'x' WHERE account = 'acme'")
