@@ -35,6 +35,11 @@ class ResourceOutcome:
     complete: bool = False
     done: int = 0
 
+    def traffic_to_json(self) -> dict[str, Any]:
+        """What it cost by name, and how many rows were read in each second."""
+        seconds = self.traffic.seconds
+        return {**self.traffic.to_json(), "rows_per_second": round(self.counts.read / seconds) if seconds else 0}
+
 
 @dataclass
 class AccountOutcome:
@@ -131,4 +136,4 @@ def _counts(account: AccountOutcome) -> dict[str, Any]:
 
 
 def _traffic(account: AccountOutcome) -> dict[str, Any]:
-    return {resource: outcome.traffic.to_json() for resource, outcome in account.resources.items()}
+    return {resource: outcome.traffic_to_json() for resource, outcome in account.resources.items()}

@@ -56,6 +56,20 @@ def test_for_machines(command: Command, acme: Account) -> None:
     assert 4 == len(said.err.splitlines())
 
 
+def test_what_it_cost(command: Command, acme: Account) -> None:
+    """For each resource: requests and bytes, rows in a second, and where the time went; the ledger says the same."""
+    traffic = command("sync", "--json").json["traffic"]["acme"]
+    records = traffic["import_records"]
+    (row,) = acme.rows("SELECT * FROM talkdesk.sync_run_resources WHERE resource = 'import_records'")
+
+    assert set(RESOURCES) == set(traffic)
+    assert (row["requests"], row["bytes"]) == (records["requests"], records["bytes"])
+    assert row["read"] / row["seconds"] == pytest.approx(records["rows_per_second"], rel=0.1)
+    parts = {f"{part}_seconds" for part in ("fetch", "flatten", "load", "waiting")}
+    assert parts <= records.keys() & row.keys()
+    assert all(records[part] > 0 for part in ("fetch_seconds", "load_seconds"))
+
+
 def test_for_people(command: Command) -> None:
     """A table on stdout, a line for each resource on stderr, no colour and no progress bar in either."""
     said = command("sync")
