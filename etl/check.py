@@ -24,7 +24,7 @@ from etl.errors import (
     SourceUnavailable,
     UsageError,
 )
-from etl.extractor import Page
+from etl.hal import Page
 from etl.sql import statement
 from etl.tables import REVISION, metadata
 from etl.threads import parallel
@@ -181,7 +181,7 @@ def first_records(client: Client, imports: Page) -> Page | None:
     """The first page of the records of an import that has any; a 404 is normal there."""
     href = next(filter(None, map(hal.records_href, imports.items)), None)
     try:
-        return next(extractor.record_pages(client, href)) if href else None
+        return next(extractor.record_pages(client, href, hal.read_records_page)) if href else None
     except NotFound:
         return None
 

@@ -1,10 +1,10 @@
-"""The source's API over HTTP: one address in, one parsed body out; the token goes to the configured origin alone."""
+"""The source's API over HTTP: an address in, what is read of its body out; the token goes to one origin alone."""
 
 import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import Any
+from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -13,11 +13,13 @@ from requests import PreparedRequest
 from etl import hal
 from etl.auth import SCOPES, TokenProvider
 from etl.config import AccountSettings
-from etl.errors import EtlError, NotFound, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.errors import EtlError, NotFound, NotJson, SourceMalformed, SourceRefused, SourceUnavailable
 from etl.patience import Counts, Patience, Transient
 from etl.transport import Answer, Transport, place
 
 __all__ = ["Client", "Counts"]
+
+T = TypeVar("T")
 
 MAX_REDIRECTS = 5
 MAX_RENEWALS = 3
@@ -51,9 +53,12 @@ class Client:
         self._was_let_in = False
         self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
-    def get(self, url: str) -> Any:
-        """The parsed body of an answer, None if it has none; `url` is made by `rooted`."""
-        return self._patience.retry(lambda seconds: self._read(url, seconds), prepare=self._make_ready)
+    def get(self, url: str, read: Callable[[bytes], T] = hal.parse_json) -> T:
+        """What `read` makes of the body of an answer; one that has none says null. `url` is made by `rooted`.
+
+        What is no JSON is asked for again.
+        """
+        return self._patience.retry(lambda seconds: self._read(url, read, seconds), prepare=self._make_ready)
 
     def rooted(self, href: str, current_url: str = "") -> str:
         """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
@@ -73,16 +78,16 @@ class Client:
         self._patience.pace()
         self.tokens.token()
 
-    def _read(self, url: str, seconds: float) -> Any:
+    def _read(self, url: str, read: Callable[[bytes], T], seconds: float) -> T:
         answer = self._fetch(url, seconds)
-        if answer.status == HTTPStatus.NO_CONTENT:
-            return None
         try:
-            return hal.parse_json(answer.body)
-        except SourceMalformed as error:
+            return read(b"null" if answer.status == HTTPStatus.NO_CONTENT else answer.body)
+        except NotJson as error:
             kind = answer.content_type or "no content type"
             message = f"{place('GET', url)}: {answer.described()}, but {error} in a body of {kind}"
             raise Transient(SourceMalformed(message)) from None
+        except SourceMalformed as error:
+            raise SourceMalformed(f"{place('GET', url)}: {error}") from None
 
     def _fetch(self, url: str, seconds: float) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):

@@ -6,6 +6,7 @@
     ├── SourceRefused            4  fix credentials, scope or address
     │   └── NotFound             4  the source does not know this address (any more)
     ├── SourceMalformed          5  the source said something that cannot be understood
+    │   ├── NotJson              5  … or that is no JSON at all, as a page of a proxy in between
     │   └── NotStorable          5  … or that Postgres cannot hold
     ├── DatabaseError            6  start, repair or migrate the database
     ├── LockHeld                 7  wait for the other run
@@ -53,6 +54,10 @@ class SourceMalformed(EtlError):
     """The source said something that cannot be understood."""
 
     exit_code = 5
+
+
+class NotJson(SourceMalformed):
+    """The source said something that is no JSON; the same request may bring some."""
 
 
 class NotStorable(SourceMalformed):

@@ -1,13 +1,14 @@
 """Pages of the source's collections, each read by following its `next` links and nothing else."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
-from etl import hal
 from etl.client import Client
 from etl.errors import SourceMalformed
+from etl.hal import NextLink, Page, read_page
 from etl.transport import place
 
 MAX_PAGES = 100_000
@@ -17,17 +18,22 @@ _IMPORTS = "/bulk-imports/users"
 _CASE_FIELDS = "/cm/meta/va/fields"
 
 
-class Page(NamedTuple):
-    """The items of one answer; `claimed` if it said what it holds, which null and `{}` do not."""
+class Paged(Protocol):
+    """What anything made of a page's body knows of it: how many items it had, and where the next one is."""
 
-    items: list[Any]
-    total: int | None
-    claimed: bool
+    @property
+    def read(self) -> int: ...  # noqa: D102
+
+    @property
+    def following(self) -> NextLink: ...  # noqa: D102
+
+
+P = TypeVar("P", bound=Paged)
 
 
 def import_pages(client: Client) -> Iterator[Page]:
     """The list of imports that the source still knows."""
-    return pages(client, client.api_url + _IMPORTS, prefer=("imports",))
+    return pages(client, client.api_url + _IMPORTS, partial(read_page, prefer=("imports",)))
 
 
 def fetch_import(client: Client, import_id: str) -> Any:
@@ -38,29 +44,27 @@ def fetch_import(client: Client, import_id: str) -> Any:
     return client.get(f"{client.api_url}{_IMPORTS}/{name}")
 
 
-def record_pages(client: Client, href: str) -> Iterator[Page]:
-    """The records behind an import's link."""
-    return pages(client, client.rooted(href, client.api_url + _IMPORTS), prefer=("records",))
+def record_pages(client: Client, href: str, read: Callable[[bytes], P]) -> Iterator[P]:
+    """The records behind an import's link, as far as `read` has worked on them."""
+    return pages(client, client.rooted(href, client.api_url + _IMPORTS), read)
 
 
 def case_field_pages(client: Client) -> Iterator[Page]:
     """The case fields with their dictionaries."""
-    return pages(client, client.api_url + _CASE_FIELDS, prefer=("fields", "case_fields"))
+    return pages(client, client.api_url + _CASE_FIELDS, partial(read_page, prefer=("fields", "case_fields")))
 
 
-def pages(client: Client, url: str, *, prefer: Sequence[str] = ()) -> Iterator[Page]:
-    """The page at `url` and all that follow it; raises SourceMalformed where they would not end."""
+def pages(client: Client, url: str, read: Callable[[bytes], P]) -> Iterator[P]:
+    """What `read` makes of the page at `url` and all that follow it; SourceMalformed where they would not end."""
     seen: set[str] = set()
     empty = 0
     while len(seen) < MAX_PAGES:
         seen.add(url)
-        body = client.get(url)
-        with _named(url):
-            page = _page(body, prefer)
+        page = client.get(url, read)
         yield page
-        empty = 0 if page.items else empty + 1
+        empty = 0 if page.read else empty + 1
         with _named(url):
-            href = hal.next_href(body)
+            href = _followed(page.following)
             if href is None:
                 return
             url = client.rooted(href, url)
@@ -68,9 +72,10 @@ def pages(client: Client, url: str, *, prefer: Sequence[str] = ()) -> Iterator[P
     raise SourceMalformed(f"more than {MAX_PAGES} pages follow each other")
 
 
-def _page(body: Any, prefer: Sequence[str]) -> Page:
-    items = hal.items(body, prefer=prefer)
-    return Page(items or [], hal.total(body, read=len(items or [])), items is not None)
+def _followed(link: NextLink) -> str | None:
+    if link.problem is not None:
+        raise SourceMalformed(link.problem)
+    return link.href
 
 
 def _require_progress(url: str, seen: set[str], empty: int) -> None:

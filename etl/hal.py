@@ -1,15 +1,16 @@
-"""Reading the bodies of the source: JSON, HAL wrappers and links (pure)."""
+"""Reading the bodies of the source: JSON, HAL wrappers, pages and links (pure)."""
 
 import json
 import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn
+from functools import partial
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urljoin, urlsplit
 
 import msgspec
 
-from etl.errors import SourceMalformed
+from etl.errors import NotJson, SourceMalformed
 
 REPLACEMENT = "\ufffd"
 
@@ -17,6 +18,8 @@ REPLACEMENT = "\ufffd"
 _MAX_DIGITS_BEFORE, _MAX_DIGITS_AFTER = 131_072, 16_383
 # Python converts no longer integers from or to text (sys.set_int_max_str_digits).
 _MAX_INT_DIGITS = 4_300
+# No list is longer, and what is longer no bigint holds.
+_MAX_LENGTH = 2**63 - 1
 
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u0000|u[dD][89a-fA-F]..|.)", re.DOTALL)
 _PAGING = frozenset({"_embedded", "_links", "count", "total", "page", "per_page", "total_pages"})
@@ -47,12 +50,12 @@ def _parse_patiently(body: bytes) -> Any:
         text = _ESCAPE.sub(_storable, body.decode("utf-8-sig"))
         return _patient_decoder.decode(text)
     except UnicodeDecodeError:
-        raise SourceMalformed("the text is not UTF-8") from None
+        raise NotJson("the text is not UTF-8") from None
     except RecursionError:
-        raise SourceMalformed("the JSON is nested too deeply") from None
+        raise NotJson("the JSON is nested too deeply") from None
     except json.JSONDecodeError as error:
         # Not chained: the error holds the whole text.
-        raise SourceMalformed(f"no JSON ({error.msg} at character {error.pos})") from None
+        raise NotJson(f"no JSON ({error.msg} at character {error.pos})") from None
 
 
 def _storable(escape: re.Match[str]) -> str:
@@ -94,6 +97,44 @@ _decoder = msgspec.json.Decoder(float_hook=_number)
 _patient_decoder = json.JSONDecoder(
     parse_float=_number, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_distinct
 )
+
+
+class NextLink(NamedTuple):
+    """Where the next page is, if there is one, or why the link to it cannot be followed."""
+
+    href: str | None = None
+    problem: str | None = None
+
+
+class Page(NamedTuple):
+    """The items of one answer; `claimed` if it said what it holds, which null and `{}` do not."""
+
+    items: list[Any]
+    total: int | None
+    claimed: bool
+    following: NextLink = NextLink()
+
+    @property
+    def read(self) -> int:
+        """How many items it has."""
+        return len(self.items)
+
+
+def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
+    """The page that an answer is; raises NotJson, or SourceMalformed where no list can be found in it."""
+    parsed = parse_json(body)
+    found = items(parsed, prefer=prefer)
+    return Page(found or [], total(parsed, read=len(found or [])), found is not None, _next_link(parsed))
+
+
+read_records_page = partial(read_page, prefer=("records",))
+
+
+def _next_link(body: object) -> NextLink:
+    try:
+        return NextLink(next_href(body))
+    except SourceMalformed as error:
+        return NextLink(problem=str(error))
 
 
 def items(body: object, *, prefer: Sequence[str] = ()) -> list[Any] | None:
@@ -179,7 +220,9 @@ def error_code(body: bytes) -> object:
 def _length(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 19:  # noqa: PLR2004 - bigint
         value = int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        return None
+    return min(value, _MAX_LENGTH)
 
 
 def rooted(href: str, *, current: str, base: str) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from etl.config import AccountSettings
-from etl.errors import EtlError, Interrupted, SourceUnavailable
+from etl.errors import EtlError, Interrupted, SourceMalformed, SourceUnavailable
 
 log = logging.getLogger(__name__)
 
@@ -121,6 +121,9 @@ class Patience:
             if self._is_away:
                 raise _given_up(failure, 1, self._retry_seconds) from None
             first = failure
+        except SourceMalformed:  # an answer, if not what was asked for
+            self._is_away = False
+            raise
         else:
             self._is_away = False
             return result

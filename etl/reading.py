@@ -1,9 +1,9 @@
-"""Reading the source: pages are fetched and flattened here, in threads, into rows that are ready to load."""
+"""Reading the source: pages are fetched in threads and become rows that are ready to load."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,7 +13,9 @@ from etl import extractor, hal, transformer
 from etl.client import Client
 from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, SourceMalformed, SourceRefused, SourceUnavailable
-from etl.extractor import Page
+from etl.flattening.flattening import Flattening, Gone
+from etl.flattening.page import FlatPage
+from etl.hal import Page
 from etl.rows import MAX_ROW_BYTES, TOO_LARGE, ImportRow, RecordErrorRow, RecordRow, Rejected
 from etl.threads import parallel
 from etl.transformer import CaseField, Privacy
@@ -68,9 +70,9 @@ class Reading:
     is_doubted: bool = False
     error: EtlError | None = None
 
-    def note(self, page: Page) -> None:
+    def note(self, page: Page | FlatPage) -> None:
         """Afterwards the page is counted."""
-        self.read += len(page.items)
+        self.read += page.read
         self.total = self.total if page.total is None else page.total
         self.says_something = self.says_something or page.claimed
 
@@ -274,44 +276,50 @@ class Records(NamedTuple):
 
 def read_records(source: Source, links: Iterable[Link]) -> Iterator[list[Records]]:
     """The records of the imports, in the order in which they come in, several imports at a time."""
-    return parallel(lambda link: _read_records(source, link), links, workers=source.concurrency, stop=source.stop)
+    with Flattening(source.privacy, lines=source.concurrency) as flattening:
+        read = partial(_read_records, source, flattening)
+        yield from parallel(read, links, workers=source.concurrency, stop=source.stop)
 
 
-def _read_records(source: Source, link: Link) -> Records:
+def _read_records(source: Source, flattening: Flattening, link: Link) -> Records:
     try:
         if link.broken is not None:
             raise SourceMalformed(link.broken)
         if link.href is None:
             return Records(link, None, [], [])
-        return _flatten_records(source, link, link.href)
+        return _flatten_records(source, flattening, link, link.href)
     except NotFound:  # normal: the import may be gone, or a failed one never had any
         return Records(link, None, [], [])
     except SOURCE_ERRORS as error:
         return Records(link, None, [], [], failure=error)
 
 
-def _flatten_records(source: Source, link: Link, href: str) -> Records:
+def _flatten_records(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
     """Read to the end, and once more if they came out short of what the source says."""
-    records = _flatten_once(source, link, href)
-    return _flatten_once(source, link, href) if records.failure or (link.finished and records.is_short) else records
+
+    def read() -> Records:
+        try:
+            return _flatten_once(source, flattening, link, href)
+        except Gone:
+            flattening.give_up()
+            return _flatten_once(source, flattening, link, href)
+
+    records = read()
+    return read() if records.failure or (link.finished and records.is_short) else records
 
 
-def _flatten_once(source: Source, link: Link, href: str) -> Records:
-    flattener = transformer.RecordFlattener(link.import_id, source.privacy)
+def _flatten_once(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
     rows: list[RecordRow] = []
     errors: list[RecordErrorRow] = []
     rejected: list[Rejected] = []
     reading, seconds = Reading(), 0.0
-    for page in _first_must_be_there(extractor.record_pages(source.client, href)):
-        reading.note(page)
-        started = time.thread_time()
-        for found in flattener.rows(page.items):
-            if isinstance(found, Rejected):
-                rejected.append(found)
-            else:
-                rows.append(found[0])
-                errors.extend(found[1])
-        seconds += time.thread_time() - started
+    with flattening.pages_of(link.import_id) as flatten:
+        for page in _first_must_be_there(extractor.record_pages(source.client, href, flatten)):
+            reading.note(page)
+            rows += page.rows
+            errors += page.errors
+            rejected += page.rejected
+            seconds += page.seconds
     # Where the list itself says how many there are (and there are some), the import's own number proves nothing:
     # pages that got lost, or an empty answer, are known by it alone.
     is_short = reading.read < (link.total_records or 0) and not (reading.read and reading.total)
@@ -321,7 +329,7 @@ def _flatten_once(source: Source, link: Link, href: str) -> Records:
     return Records(link, rows, errors, rejected, reading.read, seconds, failure, is_short)
 
 
-def _first_must_be_there(pages: Iterable[Page]) -> Iterator[Page]:
+def _first_must_be_there(pages: Iterable[T]) -> Iterator[T]:
     """The same pages; that a later one is not found means that records are missing, not that there are none."""
     has_begun = False
     try:

@@ -45,7 +45,7 @@ class RecordRow(NamedTuple):
 
 
 class RecordErrorRow(NamedTuple):
-    """An error of a record, once for each column that it names."""
+    """An error of a record, once for each column that it names; `extra` is JSON text."""
 
     record_key: str
     error_no: int
@@ -54,7 +54,7 @@ class RecordErrorRow(NamedTuple):
     description: str | None
     field: str | None
     field_description: str | None
-    extra: dict[str, Any]
+    extra: bytes
 
 
 class CaseFieldRow(NamedTuple):

@@ -192,12 +192,12 @@ def _inner_text(text: str) -> str:
 
 
 def _quotes(row: RecordErrorRow, secrets: list[str]) -> bool:
-    text = json_text(row[2:]).lower() if secrets else ""
+    text = (json_text(row[2:-1]) + row.extra.decode()).lower() if secrets else ""
     return any(secret in text for secret in secrets)
 
 
 def _bare(row: RecordErrorRow) -> RecordErrorRow:
-    return row._replace(message=None, description=None, field_description=None, extra={})
+    return row._replace(message=None, description=None, field_description=None, extra=b"{}")
 
 
 KEEP = Privacy()
@@ -279,7 +279,10 @@ def _take_errors(cells: dict[str, Any]) -> list[Any]:
 
 def _error_rows(record_key: str, errors: list[Any]) -> list[RecordErrorRow]:
     found = [values for error in _flat(errors) for values in _error_values(_as_object(error))]
-    return [RecordErrorRow(record_key, number, *values) for number, values in enumerate(found)]
+    return [
+        RecordErrorRow._make((record_key, number, *columns, json_bytes(extra)))
+        for number, (*columns, extra) in enumerate(found)
+    ]
 
 
 def _flat(value: object) -> Iterator[Any]:

@@ -130,9 +130,7 @@ def _copy_contents(
         for c in contents
         for key, record_id, line, position, status, data in c.records or ()
     )
-    error_rows = (
-        (account, c.import_id, *row[:-1], JSONB_VERSION + json_bytes(row[-1])) for c in contents for row in c.errors
-    )
+    error_rows = ((account, c.import_id, *row[:-1], JSONB_VERSION + row[-1]) for c in contents for row in c.errors)
     inserted = _copy(connection, records, RECORD_COLUMNS, rows)
     _copy(connection, errors, ERROR_COLUMNS, error_rows)
     return Counts(inserted=inserted)
@@ -190,7 +188,7 @@ def _differing_ids(connection: Connection, account: str, contents: Sequence[Cont
     """The imports whose records or errors are not exactly those that are stored, or are too large to tell."""
     ids = [content.import_id for content in contents]
     records = [{"import_id": c.import_id, **_as_json(row)} for c in contents for row in c.records or ()]
-    errors = [{"import_id": c.import_id, **row._asdict()} for c in contents for row in c.errors]
+    errors = [{"import_id": c.import_id, **_as_json(row)} for c in contents for row in c.errors]
     found: set[str] = set()
     for statement, rows in ((_DIFFERING, json_bytes(records)), (_DIFFERING_ERRORS, json_bytes(errors))):
         if len(rows) > BYTES_PER_STATEMENT:
@@ -199,8 +197,8 @@ def _differing_ids(connection: Connection, account: str, contents: Sequence[Cont
     return found
 
 
-def _as_json(row: RecordRow) -> dict[str, Any]:
-    return row._asdict() | {"data": msgspec.Raw(row.data)}
+def _as_json(row: RecordRow | RecordErrorRow) -> dict[str, Any]:
+    return row._asdict() | {row._fields[-1]: msgspec.Raw(row[-1])}
 
 
 def _merge(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:

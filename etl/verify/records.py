@@ -42,7 +42,7 @@ def compare_records(connection: Connection, account: str, records: Records) -> l
     rows, import_id = records.rows or [], records.link.import_id
     cells = [row._asdict() | {"data": msgspec.Raw(row.data)} for row in rows]
     differing = connection.execute(_RECORDS, _parameters(account, import_id, cells)).all()
-    cells = [row._asdict() for row in records.errors]
+    cells = [row._asdict() | {"extra": msgspec.Raw(row.extra)} for row in records.errors]
     with_errors = {row.record_key for row in connection.execute(_ERRORS, _parameters(account, import_id, cells))}
     one_sided = {row.record_key: row.one_sided for row in differing if row.one_sided}
     found: list[tuple[str, str | None, Kind]] = [(key, None, kind) for key, kind in one_sided.items()]

@@ -124,7 +124,8 @@ def content(import_id: str, drawn: Sequence[tuple[Any, ...]]) -> Content:
         key = f"position:{position}"
         rows.append(RecordRow(key, record_id, line, position, status, json_bytes(cells)))
         errors += [
-            RecordErrorRow(key, number, status, None, None, record_id, None, cells) for number in range(failures)
+            RecordErrorRow(key, number, status, None, None, record_id, None, json_bytes(cells))
+            for number in range(failures)
         ]
     return Content(import_id, rows, errors, finished=True)
 
@@ -146,7 +147,7 @@ def expected_records(last: dict[str, Sequence[tuple[Any, ...]]]) -> dict[str, li
     for import_id, drawn in last.items():
         read = content(import_id, drawn)
         rows = [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for row in read.records or ()]
-        rows += [comparable(error) for error in read.errors]
+        rows += [comparable((*error[:-1], msgspec.json.decode(error[-1]))) for error in read.errors]
         if rows:
             found[import_id] = sorted(rows, key=repr)
     return found

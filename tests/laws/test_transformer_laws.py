@@ -126,7 +126,7 @@ def test_rows_hold_every_word_of_an_error(sent: list[Any]) -> None:
     """Whatever its form: each text and number of it stands in a column or in extra."""
     ((_, rows),) = flattened([{"errors": [sent]}])
 
-    assert leaves(sent) <= leaves([row[2:] for row in rows])
+    assert leaves(sent) <= leaves([(*row[2:-1], DECODER.decode(row.extra)) for row in rows])
     assert list(range(len(rows))) == [row.error_no for row in rows]
 
 
@@ -176,7 +176,7 @@ def test_dropping_keeps_keys_and_counts_and_nothing_else(items: list[Any]) -> No
         assert record._replace(data=b"{}") == bare_record
         assert [(row[:3], row.field) for row in error_rows] == [(row[:3], row.field) for row in bare_rows]
         assert {(None, None, None)} >= {(row.message, row.description, row.field_description) for row in bare_rows}
-        assert not any(row.extra for row in bare_rows)
+        assert {b"{}"} >= {row.extra for row in bare_rows}
 
 
 def records_of(*flat: list[Any]) -> list[Any]:
@@ -200,4 +200,4 @@ def test_a_hashed_cell_is_found_nowhere(cell: str, cells: dict[str, Any], place:
     secret = json_text(cell)[1:-1].lower()
 
     assert secret not in record.data.decode().lower()
-    assert secret not in json_text(rows).lower()
+    assert secret not in json_text([row._replace(extra=msgspec.Raw(row.extra)) for row in rows]).lower()

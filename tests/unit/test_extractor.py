@@ -9,7 +9,7 @@ import pytest
 from etl import extractor
 from etl.client import Client
 from etl.errors import NotFound, SourceMalformed
-from etl.extractor import Page
+from etl.hal import NextLink, Page, read_page
 from tests.unit.scripted_server import ScriptedServer, reply, settings_for
 
 
@@ -39,7 +39,12 @@ def test_imports(server: ScriptedServer, client: Client) -> None:
 
     found = list(extractor.import_pages(client))
 
-    assert [Page([1, 2], 3, claimed=True), Page([3], 3, claimed=True), Page([], None, claimed=True)] == found
+    first, second = "http://api-docs.talkdesk.org/bulk-imports/users?page=2", "?page=3"
+    assert [
+        Page([1, 2], 3, claimed=True, following=NextLink(first)),
+        Page([3], 3, claimed=True, following=NextLink(second)),
+        Page([], None, claimed=True),
+    ] == found
     assert [path, f"{path}?page=2", f"{path}?page=3"] == server.targets()
 
 
@@ -57,7 +62,7 @@ def test_records(server: ScriptedServer, client: Client, href: str) -> None:
     """The link of an import leads to its records."""
     server.steps["/prefix/bulk-imports/users/7/records"] = [page([{"line": 1}], wrapper="rows")]
 
-    assert [Page([{"line": 1}], None, claimed=True)] == list(extractor.record_pages(client, href))
+    assert [Page([{"line": 1}], None, claimed=True)] == list(extractor.record_pages(client, href, read_page))
 
 
 @pytest.mark.parametrize("body", [None, {}, {"_embedded": None}, {"_links": {}}])
@@ -107,7 +112,7 @@ def test_links_that_do_not_end(server: ScriptedServer, client: Client, hrefs: li
     """A ring, a template and a link to nowhere end the listing with an error; what was read before stays."""
     for number, href in enumerate(hrefs, 1):
         server.steps[f"/prefix/x?{number}"] = [page([number], {"href": href})]
-    found = extractor.pages(client, f"{client.api_url}/x?1")
+    found = extractor.pages(client, f"{client.api_url}/x?1", read_page)
     read = [next(found).items for _ in hrefs]
 
     with pytest.raises(SourceMalformed, match=rf"^GET 127\.0\.0\.1:\d+/prefix/x: .*{reason}"):
@@ -124,7 +129,7 @@ def test_empty_pages_without_end(server: ScriptedServer, client: Client, monkeyp
         server.steps[f"/prefix/x?{number}"] = [page(items, {"href": f"/x?{number + 1}"})]
 
     with pytest.raises(SourceMalformed, match="3 empty pages follow each other"):
-        list(extractor.pages(client, f"{client.api_url}/x?0"))
+        list(extractor.pages(client, f"{client.api_url}/x?0", read_page))
     assert 6 == len(server.targets())
 
 
@@ -135,4 +140,4 @@ def test_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: 
         server.steps[f"/prefix/x?{number}"] = [page([number], {"href": f"/x?{number + 1}"})]
 
     with pytest.raises(SourceMalformed, match="more than 2 pages follow each other"):
-        list(extractor.pages(client, f"{client.api_url}/x?0"))
+        list(extractor.pages(client, f"{client.api_url}/x?0", read_page))

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.rows import CaseFieldRow, ImportRow, RecordErrorRow, RecordRow, Rejected
+from etl.rows import CaseFieldRow, ImportRow, RecordRow, Rejected
 from etl.transformer import (
     KEEP,
     CaseField,
@@ -58,9 +58,10 @@ def records(found: Sequence[Any], privacy: Privacy = KEEP) -> list[RecordRow]:
     return [record for record, _ in flattened(found, privacy)]
 
 
-def errors(*found: Any, privacy: Privacy = KEEP) -> list[RecordErrorRow]:
-    """The errors of one import."""
-    return [error for _, rows in flattened(found, privacy) for error in rows]
+def errors(*found: Any, privacy: Privacy = KEEP) -> list[Any]:
+    """The errors of one import, what their `extra` says included."""
+    rows = (error for _, rows in flattened(found, privacy) for error in rows)
+    return [row._replace(extra=DECODER.decode(row.extra)) for row in rows]
 
 
 def cells(record: RecordRow) -> Any:
@@ -484,9 +485,9 @@ def test_dropped_cells_leave_nothing() -> None:
 
     assert RecordRow("id:a", "a", None, 0, "FAILED", b"{}") == record
     assert [
-        ("c1", None, None, "email", None, {}),
-        ("c2", None, None, None, None, {}),
-        ("c3", None, None, "role", None, {}),
+        ("c1", None, None, "email", None, b"{}"),
+        ("c2", None, None, None, None, b"{}"),
+        ("c3", None, None, "role", None, b"{}"),
     ] == [row[2:] for row in found]
 
 

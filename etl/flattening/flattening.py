@@ -1,0 +1,146 @@
+"""Who flattens: this process for the first pages, and for all where they are few; from then on one beside us.
+
+One Python process computes on one processor only. Sending pages to another costs a twentieth of what it takes over,
+but starting it costs more than a small account's whole work.
+"""
+
+import json
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Self
+
+from etl.errors import EtlError, Interrupted
+from etl.flattening.page import FlatPage, flatten
+from etl.flattening.wire import ERRORS, Begin, Line, Question
+from etl.transformer import Privacy, RecordFlattener
+
+log = logging.getLogger(__name__)
+
+ALONE_RECORDS = 10_000
+"""So many records are flattened here in about the time that the other process takes to start."""
+
+# It imports what we would: by -I no variable and no file of the working directory has a say in it.
+_PROGRAM = """
+import json, sys
+sys.path[:] = json.loads(sys.argv.pop(1))
+from etl.flattening.process import main
+main()
+"""
+_PASSED_ON = ("LD_LIBRARY_PATH", "PATH")  # what an interpreter may need; the settings hold secrets
+
+
+class Gone(Exception):
+    """The process beside us has ended before its time; what it was asked has to be asked anew."""
+
+
+class Flattening:
+    """Flattens the pages of many imports, `lines` of them at a time; use it as a context manager."""
+
+    def __init__(self, privacy: Privacy, *, lines: int) -> None:
+        self._privacy, self._number = privacy, lines
+        self._lock = threading.Lock()
+        self._idle: list[Line] = []
+        self._process: subprocess.Popen[bytes] | None = None
+        self._alone = 0
+        self._is_given_up = self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Afterwards the other process is gone; it holds nothing that would be lost."""
+        with self._lock:
+            self._is_closed = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+            while self._idle:
+                self._idle.pop().close()
+
+    @contextmanager
+    def pages_of(self, import_id: str) -> Iterator[Callable[[bytes], FlatPage]]:
+        """Inside, a function that flattens the import's pages, body by body, in order.
+
+        It raises NotJson, and may be called again for the page then; SourceMalformed; and Gone.
+        """
+        line = self._take_line()
+        if line is None:
+            yield partial(self._flatten_here, RecordFlattener(import_id, self._privacy))
+            return
+        try:
+            yield _Import(line, Begin(import_id, self._privacy)).flatten
+        finally:
+            self._give_back(line)
+
+    def give_up(self) -> None:
+        """From now on all is flattened here: the process beside us has ended, and would perhaps end again."""
+        with self._lock:
+            if not self._is_given_up and not self._is_closed:
+                log.warning("the process that flattens records has ended before its time: this one does its work")
+            self._is_given_up = True
+
+    def _flatten_here(self, flattener: RecordFlattener, body: bytes) -> FlatPage:
+        page = flatten(flattener, body)
+        self._alone += page.read
+        return page
+
+    def _take_line(self) -> Line | None:
+        with self._lock:
+            if self._is_closed:
+                raise Interrupted("nobody waits for these records any more")
+            if self._process is None and self._alone >= ALONE_RECORDS and not self._is_given_up:
+                self._start()
+            return self._idle.pop() if self._idle and not self._is_given_up else None
+
+    def _give_back(self, line: Line) -> None:
+        """A line on which an answer may still be under way would give it to the next import."""
+        with self._lock:
+            if line.is_idle and not self._is_closed:
+                self._idle.append(line)
+            else:
+                line.close()
+
+    def _start(self) -> None:
+        try:
+            with ExitStack() as theirs:
+                numbers = []
+                for _ in range(self._number):
+                    ours, end = socket.socketpair()
+                    self._idle.append(Line(ours))
+                    numbers.append(theirs.enter_context(end).fileno())
+                self._process = subprocess.Popen(  # noqa: S603 - ourselves
+                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), *map(str, numbers)],
+                    pass_fds=numbers,
+                    env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+        except (OSError, MemoryError):  # no process, no memory, no file descriptor left: slower, and that is all
+            self._is_given_up = True
+
+
+class _Import:
+    """The pages of one import on their way to the other process."""
+
+    def __init__(self, line: Line, begin: Begin) -> None:
+        self._line = line
+        self._begin: Begin | None = begin
+
+    def flatten(self, body: bytes) -> FlatPage:
+        try:
+            page, error, text = self._line.ask(Question(body, self._begin))
+        except (OSError, EOFError):
+            raise Gone from None
+        self._begin = None
+        if page is None:
+            raise ERRORS[error](text) if error in ERRORS else EtlError(f"unexpected {error} while flattening records")
+        return page

@@ -1,0 +1,39 @@
+"""The records of one page into rows that are ready to load: JSON text in, rows out; pure."""
+
+import time
+from typing import NamedTuple
+
+from etl import hal
+from etl.hal import NextLink
+from etl.rows import RecordErrorRow, RecordRow, Rejected
+from etl.transformer import RecordFlattener
+
+
+class FlatPage(NamedTuple):
+    """A page of records as rows; `read` items were on it, `seconds` of processor time made rows of them."""
+
+    read: int
+    total: int | None
+    claimed: bool
+    following: NextLink
+    rows: list[RecordRow]
+    errors: list[RecordErrorRow]
+    rejected: list[Rejected]
+    seconds: float
+
+
+def flatten(flattener: RecordFlattener, body: bytes) -> FlatPage:
+    """The next page of the flattener's import; raises NotJson, or SourceMalformed where it holds no list."""
+    page = hal.read_records_page(body)
+    started = time.thread_time()
+    rows: list[RecordRow] = []
+    errors: list[RecordErrorRow] = []
+    rejected: list[Rejected] = []
+    for found in flattener.rows(page.items):
+        if isinstance(found, Rejected):
+            rejected.append(found)
+        else:
+            rows.append(found[0])
+            errors.extend(found[1])
+    seconds = time.thread_time() - started
+    return FlatPage(page.read, page.total, page.claimed, page.following, rows, errors, rejected, seconds)

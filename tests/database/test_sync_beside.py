@@ -1,0 +1,102 @@
+"""A sync whose records are flattened in a process beside it stores the same, and outlives that process."""
+
+import os
+import signal
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from etl.flattening import flattening
+from etl.flattening.flattening import Flattening
+from etl.sandbox.faults import answer, meanwhile
+from tests.account import RECORDS, Account, changes, sync
+from tests.expected import require_level
+
+
+@pytest.fixture(autouse=True)
+def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(flattening, "ALONE_RECORDS", 0)
+
+
+@pytest.fixture(name="started")
+def _started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """The processes that were started."""
+    started: list[Any] = []
+    start = Flattening._start
+
+    def started_too(self: Flattening) -> None:
+        start(self)
+        started.append(self._process)
+
+    monkeypatch.setattr(Flattening, "_start", started_too)
+    return started
+
+
+def test_the_same_is_stored(acme: Account, started: list[Any]) -> None:
+    """First and again; one process a sync, and none afterwards."""
+    outcome = acme.sync()
+
+    require_level(acme)
+    assert ("succeeded", {}) == (outcome.outcome, changes(acme.sync(full=True)))
+    assert [-signal.SIGKILL] * 2 == [process.returncode for process in started]
+
+
+def test_where_the_time_went(acme: Account) -> None:
+    """The other process's seconds of flattening are counted, too."""
+    traffic = acme.sync().accounts[0].resources["import_records"].traffic
+
+    assert traffic.flatten_seconds > 0
+
+
+def test_a_killed_process_costs_nothing_but_time(
+    acme: Account, started: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its import is read anew and flattened here, like all that follow; it is said once."""
+    killed: list[int] = []
+
+    def kill(_: object) -> None:
+        if started and not killed:
+            killed.append(started[0].pid)
+            os.kill(started[0].pid, signal.SIGKILL)
+
+    acme.sandbox.faults.add(meanwhile(kill), path=RECORDS.pattern)
+    outcome = acme.sync()
+
+    require_level(acme)
+    assert ("succeeded", 0, 1) == (outcome.outcome, outcome.exit_code, len(killed))
+    assert 1 == sum("ended before its time" in record.message for record in caplog.records)
+
+
+def test_pages_that_are_no_json_are_asked_for_again(acme: Account) -> None:
+    """A proxy's words in place of some page of records."""
+    acme.sandbox.faults.add(answer(b"<html>", media_type="text/html"), path=RECORDS.pattern, after=2, times=1)
+    outcome = acme.sync()
+
+    require_level(acme)
+    assert "succeeded" == outcome.outcome
+    assert 1 == outcome.accounts[0].resources["import_records"].traffic.retries
+
+
+def test_a_page_without_a_list_fails_its_import_alone(acme: Account) -> None:
+    """The message says which page it was."""
+    acme.sandbox.faults.add(answer(b"7"), path=RECORDS.pattern, times=1)
+    outcome = acme.sync()
+
+    (failure,) = outcome.failures
+    assert (8, "import_records") == (outcome.exit_code, failure.resource)
+    assert failure.message.startswith("GET 127.0.0.1:")
+    assert failure.message.endswith("/records: neither an array nor an object but a int")
+
+
+def test_a_stop_ends_it(acme: Account, started: list[Any]) -> None:
+    """Whatever it is doing, nobody waits for it."""
+    stop = threading.Event()
+    acme.sandbox.faults.add(meanwhile(lambda _: stop.set()), path=RECORDS.pattern, after=3)
+    began = time.monotonic()
+    outcome = sync(acme, stop=stop)
+
+    assert (130, "interrupted") == (outcome.exit_code, outcome.outcome)
+    assert 3 > time.monotonic() - began
+    assert [-signal.SIGKILL] == [process.returncode for process in started]

@@ -1,0 +1,306 @@
+"""Pages flattened in the process beside us are those flattened here, and nothing hangs on that process."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, NoReturn
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etl.errors import EtlError, Interrupted, NotJson, SourceMalformed
+from etl.flattening import flattening, process
+from etl.flattening.flattening import Flattening, Gone
+from etl.flattening.page import FlatPage, flatten
+from etl.flattening.wire import Line, Question
+from etl.transformer import KEEP, Privacy, RecordFlattener
+from etl.values import json_bytes
+from tests.chaos.process import wait_until
+from tests.laws.json_items import objects, values
+
+HASH = Privacy(hash_columns=frozenset({"email"}), hash_key=b"key")
+BODY = b'{"total": 2, "_embedded": {"records": [{"id": "a", "email": "x", "error": {"code": 1.50}}, 7]}}'
+records = st.lists(objects("id", "line", "status", "error", "errors", "data") | values, max_size=6)
+
+
+def beside(privacy: Privacy = KEEP, lines: int = 2) -> Flattening:
+    """One that flattens nothing here."""
+    found = Flattening(privacy, lines=lines)
+    found._alone = flattening.ALONE_RECORDS
+    return found
+
+
+def pid_of(found: Flattening) -> int:
+    """The process beside us."""
+    assert found._process is not None
+    return found._process.pid
+
+
+def is_there(pid: int) -> bool:
+    """True while the process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # noqa: PTH123 - it may be gone by now
+        return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def comparable(page: FlatPage) -> FlatPage:
+    """The page without what flattening it cost."""
+    return page._replace(seconds=0.0)
+
+
+@pytest.fixture(name="there", scope="module")
+def _there() -> Iterator[Flattening]:
+    with beside() as there:
+        yield there
+
+
+@given(records, st.sets(st.integers(0, 6)), st.none() | st.integers(0, 9) | st.just(2**70))
+def test_pages_are_the_same_here_and_there(
+    there: Flattening, items: list[Any], cuts: set[int], total: int | None
+) -> None:
+    """Rows, errors, rejected items, what the page says of the others: all of it, whatever the pages hold."""
+    edges = [0, *sorted(cut for cut in cuts if cut < len(items)), len(items)]
+    links = {"next": {"href": "/x?page=2"}} if cuts else {}
+    bodies = [
+        json_bytes({"total": total, "_embedded": {"records": items[start:end]}, "_links": links})
+        for start, end in pairwise(edges)
+    ]
+    flattener = RecordFlattener("i")
+
+    with there.pages_of("i") as flat:
+        found = [flat(body) for body in bodies]
+
+    assert [comparable(flatten(flattener, body)) for body in bodies] == [comparable(page) for page in found]
+
+
+@pytest.mark.parametrize("privacy", [KEEP, HASH, Privacy("drop")])
+def test_privacy_goes_along(privacy: Privacy) -> None:
+    """What may not be kept does not come back."""
+    with beside(privacy) as there, there.pages_of("i") as flat:
+        found = flat(BODY)
+
+    assert comparable(flatten(RecordFlattener("i", privacy), BODY)) == comparable(found)
+    assert (privacy is KEEP) == (b'"x"' in found.rows[0].data)
+
+
+def test_each_import_begins_anew(there: Flattening) -> None:
+    """Keys and positions are those of one import."""
+    pages = []
+    for _ in range(2):
+        with there.pages_of("i") as flat:
+            pages += [flat(BODY), flat(BODY)]
+
+    assert ["id:a", "position:2", "id:a", "position:2"] == [page.rows[0].record_key for page in pages]
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [(b"<html>", NotJson), (b"7", SourceMalformed), (b'{"_embedded": {"a": [], "b": []}}', SourceMalformed)],
+)
+def test_errors_come_back(there: Flattening, body: bytes, kind: type[Exception]) -> None:
+    """They are raised as they would be here, and the page may be asked for again: nothing of it is counted."""
+    with pytest.raises(kind) as here:
+        flatten(RecordFlattener("i"), body)
+    with there.pages_of("i") as flat:
+        with pytest.raises(kind) as caught:
+            flat(body)
+        again = flat(BODY)
+
+    assert (str(here.value), type(here.value)) == (str(caught.value), type(caught.value))
+    assert "id:a" == again.rows[0].record_key
+
+
+def test_the_unexpected_is_named_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its text may quote somebody's data."""
+
+    def fail(*_: object) -> NoReturn:
+        raise ZeroDivisionError("jane@example.com")
+
+    monkeypatch.setattr(process, "flatten", fail)
+    answer = process._answer(RecordFlattener("i"), Question(b"[]", None))
+    assert (None, "ZeroDivisionError", "") == answer
+
+
+def test_the_unexpected_is_raised(there: Flattening, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an error of ours, which has a line and an exit code."""
+    monkeypatch.setattr(flattening, "ERRORS", {})
+    with there.pages_of("i") as flat, pytest.raises(EtlError, match="unexpected NotJson while flattening records"):
+        flat(b"<html>")
+
+
+def test_few_records_need_no_process() -> None:
+    """It starts with the first import after so many records, and not before."""
+    body = json_bytes([{"line": number} for number in range(flattening.ALONE_RECORDS // 2)])
+    started = []
+    with Flattening(KEEP, lines=1) as found:
+        for _ in range(3):
+            with found.pages_of("i") as flat:
+                flat(body)
+            started.append(found._process is not None)
+
+    assert [False, False, True] == started
+
+
+def test_it_ends_with_its_user() -> None:
+    """No process is left."""
+    with beside() as there:
+        with there.pages_of("i") as flat:
+            flat(BODY)
+        pid = pid_of(there)
+        assert is_there(pid)
+
+    assert not is_there(pid)
+
+
+def test_signals_to_all_of_us_leave_it_alone() -> None:
+    """A terminal's SIGINT, a service manager's SIGTERM: who started it says when it ends."""
+    with beside() as there, there.pages_of("i") as flat:
+        flat(BODY)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            os.kill(pid_of(there), number)
+
+        assert 2 == flat(BODY).read
+
+
+def test_a_killed_process_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
+    """Its pages are to be flattened anew, here, and that is said once."""
+    with beside() as there:
+        with there.pages_of("i") as flat:
+            flat(BODY)
+            os.kill(pid_of(there), signal.SIGKILL)
+            with pytest.raises(Gone):
+                flat(BODY)
+        there.give_up()
+        there.give_up()
+        with there.pages_of("i") as flat:
+            assert "id:a" == flat(BODY).rows[0].record_key
+
+    assert 1 == len(caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "error"),
+    [
+        (subprocess, "Popen", FileNotFoundError),
+        (subprocess, "Popen", BlockingIOError),
+        (subprocess, "Popen", MemoryError),
+        (socket, "socketpair", OSError),
+    ],
+)
+def test_where_no_process_can_be_had(
+    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: type[Exception]
+) -> None:
+    """All is flattened here."""
+
+    def refuse(*_: object, **__: object) -> NoReturn:
+        raise error
+
+    monkeypatch.setattr(owner, name, refuse)
+    with beside() as there, there.pages_of("i") as flat:
+        assert 2 == flat(BODY).read
+
+
+def test_what_it_cannot_go_on_after_ends_it() -> None:
+    """A thread of it that ended alone would leave its line waiting for ever."""
+    with beside() as there:
+        with there.pages_of("i") as flat:
+            flat(BODY)
+        there._idle[0]._send("no question")
+        wait_until(lambda: not is_there(pid_of(there)))
+        with there.pages_of("i") as flat, pytest.raises(Gone):
+            flat(BODY)
+
+
+def test_a_line_that_was_left_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its answer belongs to the import that asked."""
+
+    def fail(_: Line) -> NoReturn:
+        raise MemoryError
+
+    with beside(lines=1) as there:
+        with monkeypatch.context() as patch, there.pages_of("a") as flat, pytest.raises(MemoryError):
+            patch.setattr(Line, "_receive", fail)
+            flat(BODY)
+
+        assert [] == there._idle
+        with there.pages_of("b") as flat:
+            assert "id:b" == flat(b'[{"id": "b"}]').rows[0].record_key
+
+
+def test_who_comes_after_the_end() -> None:
+    """A thread that nobody waits for any more begins no import, and does not read its own once more."""
+    with beside() as there, there.pages_of("i") as flat:
+        flat(BODY)
+        there.__exit__()
+        with pytest.raises(Gone):
+            flat(BODY)
+        there.give_up()
+        with pytest.raises(Interrupted):
+            there.pages_of("i").__enter__()
+
+
+def test_it_is_told_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither in its environment nor among its arguments."""
+    monkeypatch.setenv("TALKDESK_CLIENT_SECRET", "planted-secret")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://me:planted-secret@db/w")
+    with beside(HASH) as there, there.pages_of("i") as flat:
+        flat(BODY)
+        known = [Path(f"/proc/{pid_of(there)}/{name}").read_bytes() for name in ("environ", "cmdline")]
+
+    assert not [text for text in known if b"planted-secret" in text]
+
+
+@pytest.mark.parametrize("name", ["etl.py", "json.py", "sitecustomize.py", "encodings.py"])
+def test_files_that_lie_about_have_no_say(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It imports what we did, whatever the folder is in which cron called us."""
+    (tmp_path / name).write_text("raise SystemExit(1)", encoding="ascii")
+    monkeypatch.chdir(tmp_path)
+    with beside() as there, there.pages_of("i") as flat:
+        assert 2 == flat(BODY).read
+
+
+def test_it_does_not_outlive_a_killed_user() -> None:
+    """Nobody is there to end it, and it ends."""
+    program = (
+        "import time\n"
+        "from etl.transformer import KEEP\n"
+        "from etl.flattening.flattening import ALONE_RECORDS, Flattening\n"
+        "there = Flattening(KEEP, lines=2)\n"
+        "there._alone = ALONE_RECORDS\n"
+        "with there.pages_of('i') as flat:\n"
+        "    flat(b'[]')\n"
+        "    print(there._process.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with ExitStack() as stack:
+        user = stack.enter_context(
+            subprocess.Popen(
+                (sys.executable, "-c", program),
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+            )
+        )
+        stack.callback(user.kill)
+        assert user.stdout is not None
+        pid = int(user.stdout.readline())
+        user.kill()
+        wait_until(lambda: not is_there(pid))
+
+
+def test_it_is_lean() -> None:
+    """What it imports is what it holds in memory: neither network nor database, and no settings."""
+    program = "import sys, etl.flattening.process; print(*sys.modules)"
+    found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True)
+
+    assert not {"requests", "sqlalchemy", "psycopg", "pydantic", "click"} & set(found.stdout.split())
