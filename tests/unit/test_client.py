@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from ipaddress import ip_address
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from etl import transport
+from etl import hal, transport
 from etl.client import Client
 from etl.errors import Interrupted, NotFound, SourceMalformed, SourceRefused, SourceUnavailable, UsageError
 from tests.unit.scripted_server import (
@@ -215,6 +216,18 @@ def test_patience_is_bounded_in_time(server: ScriptedServer, seconds: float) -> 
 
     assert sum(fast.pauses) <= seconds + 1e-6
     assert len(server.targets()) == 1 + len(fast.pauses)
+
+
+@pytest.mark.parametrize("body", [b"{}", b"7"])
+def test_any_answer_gives_patience_back(server: ScriptedServer, body: bytes) -> None:
+    """After an outage, one in which no list can be found, too: the source is there again."""
+    server.steps["/x"] = [reply(503)] * 8 + [reply(200, body), reply(503), GOOD]
+    fast = Fast(server)
+    failure(lambda: fast.client.get(f"{server.origin}/x"), SourceUnavailable)
+    with suppress(SourceMalformed):
+        fast.client.get(f"{server.origin}/x", hal.read_page)
+
+    assert {"a": 1} == fast.client.get(f"{server.origin}/x")
 
 
 def test_back_off_grows(server: ScriptedServer) -> None:

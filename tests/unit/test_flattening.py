@@ -228,9 +228,10 @@ def test_a_line_that_was_left_in_the_middle_is_not_used_again(monkeypatch: pytes
         raise MemoryError
 
     with beside(lines=1) as there:
-        with monkeypatch.context() as patch, there.pages_of("a") as flat, pytest.raises(MemoryError):
+        with monkeypatch.context() as patch, there.pages_of("a") as flat:
             patch.setattr(Line, "_receive", fail)
-            flat(BODY)
+            with pytest.raises(MemoryError):
+                flat(BODY)
 
         assert [] == there._idle
         with there.pages_of("b") as flat:
