@@ -221,9 +221,9 @@ def test_patience_is_bounded_in_time(server: ScriptedServer, seconds: float) -> 
 @pytest.mark.parametrize("body", [b"{}", b"7"])
 def test_any_answer_gives_patience_back(server: ScriptedServer, body: bytes) -> None:
     """After an outage, one in which no list can be found, too: the source is there again."""
-    server.steps["/x"] = [reply(503)] * 8 + [reply(200, body), reply(503), GOOD]
+    server.steps |= {"/down": [reply(503)], "/x": [reply(200, body), reply(503), GOOD]}
     fast = Fast(server)
-    failure(lambda: fast.client.get(f"{server.origin}/x"), SourceUnavailable)
+    failure(lambda: fast.client.get(f"{server.origin}/down"), SourceUnavailable)
     with suppress(SourceMalformed):
         fast.client.get(f"{server.origin}/x", hal.read_page)
 
