@@ -157,7 +157,7 @@ def describe(error: BaseException) -> str:
     if found is None:
         return "the database reported an error without a name"
     if is_lost(error):
-        return f"the database cannot be reached: {_first_line(found)}"
+        return f"the database cannot be reached: {_first_line(found)}; is it running, and is DATABASE_URL right?"
     state = found.sqlstate or ""
     words = WORDS.get(state) or WORDS.get(state[:2]) or "the database reported an error"
     return f"{words} (SQLSTATE {state}, {type(found).__name__})"

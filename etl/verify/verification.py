@@ -120,7 +120,13 @@ class Verification:
             yield "to repair: talkdesk-etl sync --full"
         for account, counts in self.compared.items():
             yield f"{account}: compared {', '.join(f'{counts[resource]:,} {resource}' for resource in RESOURCES)}"
-        yield "source and warehouse are level" if self.level else "source and warehouse are not level"
+        yield self._verdict()
+
+    def _verdict(self) -> str:
+        if self.differences:
+            return "source and warehouse are not level"
+        unsure = "whether source and warehouse are level is not known: not everything could be compared"
+        return unsure if self.failures else "source and warehouse are level"
 
 
 def _table(differences: list[Difference]) -> "Table":

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from etl.errors import DatabaseError, Interrupted
+from etl.errors import DatabaseError, Interrupted, SourceUnavailable
 from etl.verify import Difference, Verification, verify_accounts
 from tests.account import NAME, Account, running
 
@@ -460,6 +460,14 @@ def test_print(account: Account, tmp_path: Path) -> None:
     assert "talkdesk-etl sync --full" in text
     assert "source and warehouse are not level" in text
     assert "\x1b" not in text
+
+
+def test_what_could_not_be_compared_is_not_called_different() -> None:
+    """Nobody knows."""
+    verification = Verification()
+    verification.fail(NAME, SourceUnavailable("away"), resource="imports")
+
+    assert "is not known" in list(verification._lines())[-1]
 
 
 def test_json_keys() -> None:
