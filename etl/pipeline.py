@@ -36,18 +36,23 @@ def sync_imports(job: Job) -> None:
     """The list is stored as far as it could be read; then the records of those imports that need it."""
     pending: list[Link] = []
     with job.resource("imports") as (note,):
-        store = partial(load_imports, job, note, pending)
-        listing = reading.read_listing(job.source, job.options.window, store=store)
-        pending += load_listing(job, note, listing)
-        if may_expire(job, listing):
-            pending += expire_missing(job, note, listing)
-        listing.reading.require_whole("imports")
-        note.complete = job.options.window is None and not listing.reading.is_doubted
+        sync_listing(job, note, pending)
     with job.resource("import_records") as (note,):
         for batch in job.awaited(note, reading.read_records(job.source, pending)):
             load_records(job, note, batch)
             job.progress("import_records", note, len(batch), len(pending))
         note.complete = not job.outcome.has_failed("imports", "import_records")
+
+
+def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link]) -> None:
+    """Afterwards the list is stored, and pending are the imports whose records are to be fetched: all that is kept."""
+    store = partial(load_imports, job, note, pending)
+    listing = reading.read_listing(job.source, job.options.window, store=store)
+    pending += load_listing(job, note, listing)
+    if may_expire(job, listing):
+        pending += expire_missing(job, note, listing)
+    listing.reading.require_whole("imports")
+    note.complete = job.options.window is None and not listing.reading.is_doubted
 
 
 def sync_case_fields(job: Job) -> None:

@@ -46,7 +46,7 @@ class Source(NamedTuple):
         return cls(client, privacy, settings.concurrency, stop)
 
 
-class Link(msgspec.Struct, frozen=True):
+class Link(msgspec.Struct, frozen=True, gc=False):
     """Where the records of an import are (None: it has none), and how it stood when it was listed.
 
     One that was `cut_short` may have fewer records than it says; `broken` says why its link cannot be followed.
