@@ -116,7 +116,7 @@ class Flattening:
                     self._idle.append(Line(ours))
                     numbers.append(theirs.enter_context(end).fileno())
                 self._process = subprocess.Popen(  # noqa: S603 - ourselves
-                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps(sys.path), *map(str, numbers)],
+                    [sys.executable, "-I", "-c", _PROGRAM, json.dumps([*map(str, sys.path)]), *map(str, numbers)],
                     pass_fds=numbers,
                     env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                     stdin=subprocess.DEVNULL,

@@ -270,6 +270,13 @@ def test_files_that_lie_about_have_no_say(tmp_path: Path, monkeypatch: pytest.Mo
         assert 2 == flat(BODY).read
 
 
+def test_paths_that_are_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's start-up code has put a Path among them; Python passes over it, and so does the sync."""
+    monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
+    with beside() as there, there.pages_of("i") as flat:
+        assert 2 == flat(BODY).read
+
+
 def test_it_does_not_outlive_a_killed_user() -> None:
     """Nobody is there to end it, and it ends."""
     program = (
