@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Any
 
 from etl.rows import EntryRow, Rejected
@@ -77,6 +76,8 @@ def _entry_id(parent_id: str, key: str, *, twin: int) -> str:
 
     The parent's id has a fixed length and the number ends at the slash, so no key can imitate another path.
     """
+    from hashlib import blake2b  # noqa: PLC0415 - with it comes OpenSSL, see etl.transformer
+
     return blake2b(f"{parent_id}/{twin}/{key}".encode(), digest_size=16).hexdigest()
 
 

@@ -37,7 +37,7 @@ def parse_json(body: bytes) -> Any:
     NUL characters and lone surrogates become U+FFFD, keys stay distinct.
     A number that Postgres could not hold is left as text.
     """
-    if rb"\u0000" not in body:
+    if b"\\" not in body or rb"\u0000" not in body:
         try:
             return _decoder.decode(body)
         except (ValueError, RecursionError):

@@ -4,7 +4,6 @@ What a column cannot read stays in `extra` (of records: in `data`) under its own
 Nulls are not told from absent keys, and `_links` are left out.
 """
 
-import hmac
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
@@ -177,6 +176,8 @@ class Privacy:
         return cells | {name: self._digest(value) for name, value in named.items()}
 
     def _digest(self, value: object) -> str:
+        import hmac  # noqa: PLC0415 - OpenSSL holds 4 MiB in the process that flattens, and few hash
+
         return hmac.digest(self.hash_key, json_bytes(value), "sha256").hex()
 
     def _secrets(self, item: dict[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ Values are what `hal.parse_json` makes: str, int, Decimal, bool, None, list and 
 
 import re
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -115,6 +114,8 @@ def json_bytes(value: object) -> bytes:
     try:
         return _encode(value)
     except RecursionError:
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a MiB for what hardly ever happens
+
         # The recursion limit counts the caller's frames, too. A fresh thread has nearly none of them,
         # so what could be parsed can be written.
         with ThreadPoolExecutor(1) as fresh:

@@ -5,10 +5,10 @@ It imports neither the network's nor the database's libraries, and never sees th
 
 import gc
 import os
+import selectors
 import signal
 import socket
 import sys
-import threading
 from typing import NoReturn
 
 from etl.flattening.page import flatten
@@ -17,31 +17,28 @@ from etl.transformer import RecordFlattener
 
 
 def main() -> None:
-    """Serve the lines, file descriptors among the arguments."""
+    """Serve the lines, file descriptors among the arguments; one thread, for two would only take turns."""
     # Who started us says when to end, whatever the terminal or the service manager sends to all of us.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     gc.set_threshold(100_000, 50, 1000)  # as in etl.cli
     try:
-        lines = [Line(socket.socket(fileno=int(number))) for number in sys.argv[1:]]
-        for line in lines[1:]:
-            threading.Thread(target=_serve, args=(line,)).start()
-        _serve(lines[0])
-    finally:
+        _serve([Line(socket.socket(fileno=int(number))) for number in sys.argv[1:]])
+    finally:  # our user is gone, no memory is left, or anything else: who waits for an answer has to notice
         os._exit(1)
 
 
-def _serve(line: Line) -> NoReturn:
-    """Whatever ends this, no memory left or our user gone, ends all: who waits for an answer has to notice."""
-    try:
-        flattener = RecordFlattener("")
+def _serve(lines: list[Line]) -> NoReturn:
+    flatteners: dict[Line, RecordFlattener] = {}
+    with selectors.DefaultSelector() as selector:
+        for line in lines:
+            selector.register(line, selectors.EVENT_READ, line)
         while True:
-            question = line.question()
-            if question.begin is not None:
-                flattener = RecordFlattener(*question.begin)
-            line.answer(_answer(flattener, question))
-    finally:
-        os._exit(1)
+            for key, _ in selector.select():
+                line, question = key.data, key.data.question()
+                if question.begin is not None:
+                    flatteners[line] = RecordFlattener(*question.begin)
+                line.answer(_answer(flatteners[line], question))
 
 
 def _answer(flattener: RecordFlattener, question: Question) -> Answer:

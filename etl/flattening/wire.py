@@ -3,13 +3,16 @@
 import socket
 import struct
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 
 from etl.errors import NotJson, SourceMalformed
 from etl.flattening.page import FlatPage
 from etl.transformer import Privacy
+
+BUFFER_BYTES = 64 * 1024
+"""A page of a hundred records goes through in one piece."""
 
 _LENGTH = struct.Struct("!Q")
 
@@ -51,8 +54,13 @@ class Line:
 
     def __init__(self, end: socket.socket) -> None:
         self.is_idle = True
-        self._stream = end.makefile("rwb")
+        self._number = end.fileno()
+        self._stream = cast("BinaryIO", end.makefile("rwb", buffering=BUFFER_BYTES))
         end.close()  # the stream keeps it open
+
+    def fileno(self) -> int:
+        """The connection's file descriptor, for a selector."""
+        return self._number
 
     def ask(self, question: Question) -> Answer:
         """The other end's answer."""

@@ -99,13 +99,7 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
 
 
 def _stored_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
-    found = (
-        select(table.c.import_id).where(table.c.account == ACCOUNT, table.c.import_id == func.any(IDS))
-        for table in (import_records, import_record_errors)
-    )
-    first, second = found
-    statement = first.union(second)
-    return set(connection.scalars(statement, {"account_name": account, "ids": list(ids)}))
+    return set(connection.scalars(_STORED_IDS, {"account_name": account, "ids": list(ids)}))
 
 
 def _mark_loaded(connection: Connection, account: str, ids: Sequence[str]) -> None:
@@ -225,6 +219,16 @@ def _stage(connection: Connection, account: str, contents: Sequence[Content]) ->
     _copy_contents(connection, account, contents, STAGED, STAGED_ERRORS)
 
 
+def _having_rows() -> Any:
+    """Those of the imports that have stored rows; of each, one row is looked up, however many there are."""
+    wanted = func.unnest(IDS).column_valued("wanted")
+    first_rows = (
+        select(table.c.account).where(table.c.account == ACCOUNT, table.c.import_id == wanted).limit(1)
+        for table in (import_records, import_record_errors)
+    )
+    return select(wanted).where(func.coalesce(*(row.scalar_subquery() for row in first_rows)).is_not(None))
+
+
 def _of_batch(table: FromClause) -> Any:
     return and_(table.c.account == ACCOUNT, table.c.import_id == func.any(IDS))
 
@@ -317,6 +321,7 @@ def _differing_json(stored: Table, keys: Sequence[str], cells: Sequence[str]) ->
 
 
 _KEYS, _ERROR_KEYS = ("import_id", "record_key"), ("import_id", "record_key", "error_no")
+_STORED_IDS = _having_rows()
 _DIFFERING = _differing_json(import_records, _KEYS, RECORD_CELLS)
 _DIFFERING_ERRORS = _differing_json(import_record_errors, _ERROR_KEYS, ERROR_CELLS)
 _DIFFERING_STAGED = _differing(import_records, STAGED, _KEYS, RECORD_CELLS)

@@ -211,7 +211,7 @@ def test_where_no_process_can_be_had(
 
 
 def test_what_it_cannot_go_on_after_ends_it() -> None:
-    """A thread of it that ended alone would leave its line waiting for ever."""
+    """Whoever waits for an answer notices."""
     with beside() as there:
         with there.pages_of("i") as flat:
             flat(BODY)
@@ -307,8 +307,9 @@ def test_it_does_not_outlive_a_killed_user() -> None:
 
 
 def test_it_is_lean() -> None:
-    """What it imports is what it holds in memory: neither network nor database, and no settings."""
+    """What it imports is what it holds in memory: neither network nor database, no settings, no OpenSSL."""
     program = "import sys, etl.flattening.process; print(*sys.modules)"
     found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True)
 
-    assert not {"requests", "sqlalchemy", "psycopg", "pydantic", "click"} & set(found.stdout.split())
+    heavy = {"requests", "sqlalchemy", "psycopg", "pydantic", "click", "hashlib", "concurrent.futures"}
+    assert set() == heavy & set(found.stdout.split())
