@@ -7,6 +7,7 @@ but starting it costs more than a small account's whole work.
 import json
 import logging
 import os
+import select
 import socket
 import subprocess
 import sys
@@ -49,7 +50,7 @@ class Flattening:
         self._idle: list[Line] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._alone = 0
-        self._is_given_up = self._is_closed = False
+        self._has_spoken = self._is_given_up = self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -59,8 +60,8 @@ class Flattening:
         with self._lock:
             self._is_closed = True
             if self._process is not None:
-                self._process.kill()
-                self._process.wait()
+                with self._process:
+                    self._process.kill()
             while self._idle:
                 self._idle.pop().close()
 
@@ -97,7 +98,7 @@ class Flattening:
                 raise Interrupted("nobody waits for these records any more")
             if self._process is None and self._alone >= ALONE_RECORDS and not self._is_given_up:
                 self._start()
-            return self._idle.pop() if self._idle and not self._is_given_up else None
+            return self._idle.pop() if self._idle and self._is_ready() and not self._is_given_up else None
 
     def _give_back(self, line: Line) -> None:
         """A line on which an answer may still be under way would give it to the next import."""
@@ -106,6 +107,14 @@ class Flattening:
                 self._idle.append(line)
             else:
                 line.close()
+
+    def _is_ready(self) -> bool:
+        """True once the other process has said so, or has ended: until then there is time to flatten here."""
+        if not self._has_spoken and self._process and self._process.stdout:
+            output = select.poll()
+            output.register(self._process.stdout, select.POLLIN)
+            self._has_spoken = bool(output.poll(0))
+        return self._has_spoken
 
     def _start(self) -> None:
         try:
@@ -120,7 +129,7 @@ class Flattening:
                     pass_fds=numbers,
                     env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
                     stdin=subprocess.DEVNULL,
-                    stdout=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
                 )

@@ -23,7 +23,10 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     gc.set_threshold(100_000, 50, 1000)  # as in etl.cli
     try:
-        _serve([Line(socket.socket(fileno=int(number))) for number in sys.argv[1:]])
+        lines = [Line(socket.socket(fileno=int(number))) for number in sys.argv[1:]]
+        sys.stdout.write("ready")
+        sys.stdout.flush()
+        _serve(lines)
     finally:  # our user is gone, no memory is left, or anything else: who waits for an answer has to notice
         os._exit(1)
 

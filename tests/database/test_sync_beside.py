@@ -12,25 +12,23 @@ from etl.flattening import flattening
 from etl.flattening.flattening import Flattening
 from etl.sandbox.faults import answer, meanwhile
 from tests.account import RECORDS, Account, changes, sync
+from tests.chaos.process import wait_until
 from tests.expected import require_level
 
 
-@pytest.fixture(autouse=True)
-def _beside(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(flattening, "ALONE_RECORDS", 0)
-
-
-@pytest.fixture(name="started")
+@pytest.fixture(name="started", autouse=True)
 def _started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The processes that were started."""
+    """The processes that were started: with the first import, which waits until they are ready."""
     started: list[Any] = []
     start = Flattening._start
 
-    def started_too(self: Flattening) -> None:
+    def start_and_wait(self: Flattening) -> None:
         start(self)
         started.append(self._process)
+        wait_until(self._is_ready)
 
-    monkeypatch.setattr(Flattening, "_start", started_too)
+    monkeypatch.setattr(flattening, "ALONE_RECORDS", 0)
+    monkeypatch.setattr(Flattening, "_start", start_and_wait)
     return started
 
 

@@ -33,7 +33,9 @@ records = st.lists(objects("id", "line", "status", "error", "errors", "data") | 
 def beside(privacy: Privacy = KEEP, lines: int = 2) -> Flattening:
     """One that flattens nothing here."""
     found = Flattening(privacy, lines=lines)
-    found._alone = flattening.ALONE_RECORDS
+    found._start()
+    if found._process is not None:
+        wait_until(found._is_ready)
     return found
 
 
@@ -149,6 +151,19 @@ def test_few_records_need_no_process() -> None:
             started.append(found._process is not None)
 
     assert [False, False, True] == started
+
+
+def test_nobody_waits_until_it_is_ready() -> None:
+    """Starting takes it some tenths of a second."""
+    with Flattening(KEEP, lines=1) as found:
+        found._start()
+        os.kill(pid_of(found), signal.SIGSTOP)
+        with found.pages_of("i") as flat:
+            assert (2, 1) == (flat(BODY).read, len(found._idle))
+        os.kill(pid_of(found), signal.SIGCONT)
+        wait_until(found._is_ready)
+        with found.pages_of("i") as flat:
+            assert (2, 0) == (flat(BODY).read, len(found._idle))
 
 
 def test_it_ends_with_its_user() -> None:
@@ -282,9 +297,10 @@ def test_it_does_not_outlive_a_killed_user() -> None:
     program = (
         "import time\n"
         "from etl.transformer import KEEP\n"
-        "from etl.flattening.flattening import ALONE_RECORDS, Flattening\n"
+        "from etl.flattening.flattening import Flattening\n"
         "there = Flattening(KEEP, lines=2)\n"
-        "there._alone = ALONE_RECORDS\n"
+        "there._start()\n"
+        "while not there._is_ready(): time.sleep(0.01)\n"
         "with there.pages_of('i') as flat:\n"
         "    flat(b'[]')\n"
         "    print(there._process.pid, flush=True)\n"
