@@ -102,7 +102,9 @@ def open_engine(url: str, *, application_name: str = "talkdesk-etl") -> Engine:
         given = conninfo_to_dict(url)
         wanted: dict[str, str | int] = {**NETWORK, "application_name": application_name}
         defaults = {name: value for name, value in wanted.items() if name not in given}
-        connection = psycopg.connect(make_conninfo(url, **defaults), autocommit=True, prepare_threshold=None)
+        # Packed rows and JSON are UTF-8, whatever the URL, a variable or the role asks for.
+        info = make_conninfo(url, **defaults, client_encoding="UTF8")
+        connection = psycopg.connect(info, autocommit=True, prepare_threshold=None)
         try:
             _set_up(connection)
         except BaseException:

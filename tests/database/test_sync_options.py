@@ -2,10 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from psycopg.conninfo import make_conninfo
 
+from etl.sandbox.faults import edit_json
 from tests.account import RECORDS, RESOURCES, Account, changes
 from tests.expected import require_level
 
@@ -287,3 +291,27 @@ def test_a_dry_run_repairs_nothing(synced: Account) -> None:
 
     assert {"import_records": {"updated": synced.size("import_records")}} == changes(outcome)
     assert before == synced.everything()
+
+
+@pytest.mark.parametrize("how", ["variable", "URL"])
+def test_texts_are_stored_as_they_are(acme: Account, monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Whatever encoding is asked for in the surroundings: what is written is UTF-8."""
+
+    def add_accents(body: Any) -> None:
+        for record in body["_embedded"]["records"]:
+            record |= {"id": f"é{record['id']}", "status": "réussi", "data": {"Name": "Zoë"}}
+
+    acme.sandbox.faults.add(edit_json(add_accents), path=RECORDS.pattern)
+    loader = acme
+    if how == "variable":
+        monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    else:
+        loader = replace(acme, url=make_conninfo(acme.url, client_encoding="LATIN1"))
+    outcomes = [loader.sync(), loader.sync(full=True)]
+    monkeypatch.delenv("PGCLIENTENCODING", raising=False)
+
+    assert ["succeeded"] * 2 == [outcome.outcome for outcome in outcomes]
+    assert {} == changes(outcomes[1])
+    assert ["id:é"] == acme.column("SELECT DISTINCT left(record_key, 4) FROM talkdesk.import_records")
+    assert ["réussi"] == acme.column("SELECT DISTINCT status FROM talkdesk.import_records")
+    assert ["Zoë"] == acme.column("SELECT DISTINCT data ->> 'Name' FROM talkdesk.import_records")
