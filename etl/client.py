@@ -14,10 +14,10 @@ from etl import hal
 from etl.auth import SCOPES, TokenProvider
 from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, NotJson, SourceMalformed, SourceRefused, SourceUnavailable
-from etl.patience import Counts, Patience, Transient
+from etl.patience import Patience, Requests, Transient
 from etl.transport import Answer, Transport, place
 
-__all__ = ["Client", "Counts"]
+__all__ = ["Client", "Requests"]
 
 T = TypeVar("T")
 
@@ -54,7 +54,7 @@ class Client:
         self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
     def get(self, url: str, read: Callable[[bytes], T] = hal.parse_json) -> T:
-        """What `read` makes of the body of an answer; one that has none says null. `url` is made by `rooted`.
+        """What `read` makes of the body of an answer; a 204 says null. `url` is made by `rooted`.
 
         What is no JSON is asked for again.
         """
@@ -65,7 +65,7 @@ class Client:
         return hal.rooted(href, current=current_url or f"{self.api_url}/", base=self.api_url)
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Requests:
         """What was done so far; requests for tokens are not among the requests."""
         return self._patience.tally.counts
 
@@ -129,7 +129,7 @@ class Client:
             return answer
         finally:
             spent = self._patience.clock() - begun
-            self._patience.tally.add(Counts(requests=1, bytes=size, seconds_fetching=spent))
+            self._patience.tally.add(Requests(requests=1, bytes=size, seconds=spent))
 
     def _redirected(self, url: str, answer: Answer) -> str:
         """Where a redirect leads, if it stays on the configured origin."""

@@ -12,8 +12,7 @@ from typing import Any, Literal, NamedTuple, Self, TypeVar
 from sqlalchemy import Connection
 
 from etl import loader, runs
-from etl.client import Client
-from etl.client import Counts as ClientCounts
+from etl.client import Client, Requests
 from etl.config import AccountSettings
 from etl.counts import Traffic
 from etl.errors import DatabaseError, EtlError, Interrupted, LockHeld
@@ -179,12 +178,12 @@ class Job:
             "record_data": self.settings.record_data,
         }
 
-    def _measure(self, traffic: Traffic, before: ClientCounts, started: float) -> None:
+    def _measure(self, traffic: Traffic, before: Requests, started: float) -> None:
         after = self.client.counts
         traffic.requests = after.requests - before.requests
         traffic.retries = after.retries - before.retries
         traffic.bytes = after.bytes - before.bytes
-        traffic.fetch_seconds = after.seconds_fetching - before.seconds_fetching
+        traffic.fetch_seconds = after.seconds - before.seconds
         traffic.seconds = time.perf_counter() - started
 
     def _finish(self, connection: Connection) -> None:

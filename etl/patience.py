@@ -29,17 +29,13 @@ class Transient(Exception):
         self.retry_after = retry_after
 
 
-class Counts(NamedTuple):
-    """What a client has done so far; the seconds are summed over its threads.
-
-    `seconds_waiting` were spent between requests (back-off and ceiling), `seconds_fetching` in them.
-    """
+class Requests(NamedTuple):
+    """What a client has done so far; the seconds are those in requests, summed over its threads."""
 
     requests: int = 0
     retries: int = 0
     bytes: int = 0
-    seconds_waiting: float = 0.0
-    seconds_fetching: float = 0.0
+    seconds: float = 0.0
 
 
 class Tally:
@@ -47,15 +43,15 @@ class Tally:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sum = Counts()
+        self._sum = Requests()
 
-    def add(self, counts: Counts) -> None:
+    def add(self, counts: Requests) -> None:
         """The sum has grown by these."""
         with self._lock:
-            self._sum = Counts(*map(add, self._sum, counts))
+            self._sum = Requests(*map(add, self._sum, counts))
 
     @property
-    def counts(self) -> Counts:
+    def counts(self) -> Requests:
         """The sum as it stands."""
         return self._sum
 
@@ -87,9 +83,7 @@ class Patience:
     def pause(self, seconds: float) -> None:
         """That long has passed; raises Interrupted at once when asked to stop."""
         if seconds > 0:
-            begun = self.clock()
             self._sleep(seconds)
-            self.tally.add(Counts(seconds_waiting=self.clock() - begun))
         if self.stop.is_set():
             raise Interrupted("interrupted")
 
@@ -153,14 +147,16 @@ class Patience:
             reraise=True,
         )
         try:
-            return retrying(again)
+            result = retrying(again)
         except Transient as failure:
             self._is_away = isinstance(failure.error, SourceUnavailable)
             raise _given_up(failure, retrying.statistics["attempt_number"], left()) from None
+        self._is_away = False
+        return result
 
     def _note(self, state: RetryCallState) -> None:
         log.info("%s attempt=%d wait=%.1f", _failure(state), state.attempt_number, state.upcoming_sleep)
-        self.tally.add(Counts(retries=1))
+        self.tally.add(Requests(retries=1))
 
 
 def _failure(state: RetryCallState) -> Transient:

@@ -176,7 +176,6 @@ def test_hiccups_are_survived(server: ScriptedServer, hiccup: Any) -> None:
     assert {"a": 1} == fast.client.get(f"{server.origin}/x?q=1")
     assert 2 == len(fast.pauses)
     assert (3, 2) == fast.client.counts[:2]
-    assert sum(fast.pauses) == pytest.approx(fast.client.counts.seconds_waiting)
 
 
 @pytest.mark.parametrize(
@@ -228,6 +227,23 @@ def test_any_answer_gives_patience_back(server: ScriptedServer, body: bytes) -> 
         fast.client.get(f"{server.origin}/x", hal.read_page)
 
     assert {"a": 1} == fast.client.get(f"{server.origin}/x")
+
+
+def test_a_success_in_the_end_gives_patience_back(server: ScriptedServer) -> None:
+    """Another thread has given the source up in the meantime; the source is there again."""
+    server.steps |= {"/down": [reply(503)], "/x": [reply(503), GOOD], "/y": [reply(503), GOOD]}
+    fast = Fast(server)
+
+    def sleep(seconds: float) -> None:
+        fast.client._patience._sleep = fast.sleep
+        failure(lambda: fast.client.get(f"{server.origin}/down"), SourceUnavailable)
+        fast.now -= sum(fast.pauses)
+        fast.sleep(seconds)
+
+    fast.client._patience._sleep = sleep
+    fast.client.get(f"{server.origin}/x")
+
+    assert {"a": 1} == fast.client.get(f"{server.origin}/y")
 
 
 def test_back_off_grows(server: ScriptedServer) -> None:
@@ -474,7 +490,6 @@ def test_ceiling(server: ScriptedServer) -> None:
         list(pool.map(lambda _: client.get(f"{server.origin}/x"), range(8)))
 
     assert time.monotonic() - begun >= 7 / 20
-    assert client.counts.seconds_waiting > 0.3
 
 
 def test_ceiling_takes_nothing_of_the_time(server: ScriptedServer) -> None:
@@ -496,7 +511,7 @@ def test_counts(server: ScriptedServer) -> None:
         list(pool.map(lambda _: client.get(f"{server.origin}/x"), range(40)))
 
     assert (40, 0, 40 * len('{"a": 1}')) == client.counts[:3]
-    assert client.counts.seconds_fetching > 0
+    assert client.counts.seconds > 0
     assert server.connections <= 5
 
 
