@@ -45,7 +45,7 @@ def fetch_import(client: Client, import_id: str) -> Any:
 
 
 def record_pages(client: Client, href: str, read: Callable[[bytes], P]) -> Iterator[P]:
-    """The records behind an import's link, as far as `read` has worked on them."""
+    """What `read` makes of the pages of records behind an import's link."""
     return pages(client, client.rooted(href, client.api_url + _IMPORTS), read)
 
 

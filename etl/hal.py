@@ -107,24 +107,22 @@ class NextLink(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The items of one answer; `claimed` if it said what it holds, which null and `{}` do not."""
+    """The items of one answer, `read` of them; `claimed` if it said what it holds, which null and `{}` do not."""
 
     items: list[Any]
+    read: int
     total: int | None
     claimed: bool
     following: NextLink = NextLink()
-
-    @property
-    def read(self) -> int:
-        """How many items it has."""
-        return len(self.items)
 
 
 def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
     """The page that an answer is; raises NotJson, or SourceMalformed where no list can be found in it."""
     parsed = parse_json(body)
     found = items(parsed, prefer=prefer)
-    return Page(found or [], total(parsed, read=len(found or [])), found is not None, _next_link(parsed))
+    listed = found or []
+    read = len(listed)
+    return Page(listed, read, total(parsed, read=read), found is not None, _next_link(parsed))
 
 
 read_records_page = partial(read_page, prefer=("records",))

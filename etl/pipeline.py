@@ -123,6 +123,7 @@ def load_records(job: Job, note: ResourceOutcome, batch: Sequence[Records]) -> N
     """Afterwards the records of these imports are stored, each import's as a whole; failures are noted."""
     for records in batch:
         note_records(job, note, records)
+    # What was read before a failure is stored, too.
     store_batch(job, note, [records for records in batch if records.rows is not None or records.failure is None])
 
 
@@ -144,7 +145,7 @@ def store_records(connection: Connection, *, job: Job, batch: Sequence[Records])
         Content(
             records.link.import_id,
             # An empty answer takes nothing away, unless the import itself says that it has no records.
-            records.rows or (None if records.link.total_records != 0 else records.rows),
+            records.rows if records.rows or records.link.total_records == 0 else None,
             records.errors,
             records.is_final,
             whole=records.is_whole,

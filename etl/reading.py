@@ -16,7 +16,8 @@ from etl.errors import EtlError, NotFound, SourceMalformed, SourceRefused, Sourc
 from etl.flattening.flattening import Flattening, Gone
 from etl.flattening.page import FlatPage
 from etl.hal import Page
-from etl.rows import MAX_ROW_BYTES, TOO_LARGE, ImportRow, RecordErrorRow, RecordRow, Rejected
+from etl.packing import Packed
+from etl.rows import MAX_ROW_BYTES, TOO_LARGE, ImportRow, Rejected
 from etl.threads import parallel
 from etl.transformer import CaseField, Privacy
 from etl.values import json_bytes, json_text
@@ -100,7 +101,10 @@ class Reading:
 
 @dataclass
 class Listing:
-    """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts."""
+    """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts.
+
+    `ids` are those of all rows, also of those taken.
+    """
 
     window: Window | None = None
     reading: Reading = field(default_factory=Reading)
@@ -158,7 +162,7 @@ def read_listing(
         if store is not None and len(listing.rows) >= ROWS_PER_PART:
             store(listing.take(ROWS_PER_PART))
 
-    listing.reading = _read(lambda: extractor.import_pages(source.client), add, source.stop)
+    listing.reading = _read_pages(lambda: extractor.import_pages(source.client), add, source.stop)
     return listing
 
 
@@ -176,9 +180,9 @@ class CaseFields:
     rejected: dict[str, Rejected] = field(default_factory=dict)
     rejected_entries: dict[str, list[Rejected]] = field(default_factory=dict)
 
-    def add(self, items: Iterable[object]) -> None:
-        """Afterwards the fields of a page are among the rows, or among the rejected."""
-        for item in items:
+    def add(self, items: list[Any]) -> None:
+        """Afterwards the fields of a page are among the rows, or among the rejected, and no longer among the items."""
+        for item in _drained(items):
             found = transformer.case_field(item)
             if isinstance(found, Rejected):
                 self.rejected[found.item] = found
@@ -204,6 +208,13 @@ class CaseFields:
         return {key: row for entries in self.entries_of.values() for key, row in entries.items()}
 
 
+def _drained(items: list[T]) -> Iterator[T]:
+    """The items in order, each let go before the next: a dictionary takes more room as a tree than as rows."""
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
 def _too_large(resource: str, item: object, *rows: bytes) -> Rejected | None:
     if max(map(len, rows)) <= MAX_ROW_BYTES:
         return None
@@ -217,20 +228,20 @@ def read_case_fields(source: Source) -> CaseFields:
     def add(page: Page) -> None:
         fields.add(page.items)
 
-    fields.reading = _read(lambda: extractor.case_field_pages(source.client), add, source.stop)
+    fields.reading = _read_pages(lambda: extractor.case_field_pages(source.client), add, source.stop)
     return fields
 
 
-def _read(pages: Callable[[], Iterable[Page]], add: Callable[[Page], None], stop: threading.Event) -> Reading:
+def _read_pages(pages: Callable[[], Iterable[Page]], add: Callable[[Page], None], stop: threading.Event) -> Reading:
     """Read to the end, and once more if it came out short of what the source says."""
-    reading = _read_once(pages(), add, stop)
-    return _read_once(pages(), add, stop) if reading.error is None and reading.is_short else reading
+    reading = _read_pages_once(pages(), add, stop)
+    return _read_pages_once(pages(), add, stop) if reading.error is None and reading.is_short else reading
 
 
-def _read_once(pages: Iterable[Page], add: Callable[[Page], None], stop: threading.Event) -> Reading:
+def _read_pages_once(pages: Iterable[Page], add: Callable[[Page], None], stop: threading.Event) -> Reading:
     reading = Reading()
     try:
-        for page in _in_background(pages, stop):
+        for page in _drawn(pages, stop):
             reading.note(page)
             add(page)
     except SOURCE_ERRORS as error:
@@ -238,25 +249,21 @@ def _read_once(pages: Iterable[Page], add: Callable[[Page], None], stop: threadi
     return reading
 
 
-def _in_background(items: Iterable[T], stop: threading.Event) -> Iterator[T]:
+def _drawn(items: Iterable[T], stop: threading.Event) -> Iterator[T]:
     """The same items, drawn in another thread, so that waiting for them can be interrupted."""
-    for batch in parallel(_same, items, workers=1, stop=stop):
+    for batch in parallel(lambda item: item, items, workers=1, stop=stop):
         yield from batch
-
-
-def _same(item: T) -> T:
-    return item
 
 
 class Records(NamedTuple):
     """The records of one import; `failure` says why they could not be read, or not to their end.
 
-    Both lists are None if there was nothing to fetch.
+    `rows` is None if there was nothing to fetch, or nothing could be read.
     """
 
     link: Link
-    rows: list[RecordRow] | None
-    errors: list[RecordErrorRow]
+    rows: list[Packed] | None
+    errors: list[Packed]
     rejected: list[Rejected]
     read: int = 0
     flatten_seconds: float = 0.0
@@ -287,30 +294,30 @@ def _read_records(source: Source, flattening: Flattening, link: Link) -> Records
             raise SourceMalformed(link.broken)
         if link.href is None:
             return Records(link, None, [], [])
-        return _flatten_records(source, flattening, link, link.href)
+        return _read_records_whole(source, flattening, link, link.href)
     except NotFound:  # normal: the import may be gone, or a failed one never had any
         return Records(link, None, [], [])
     except SOURCE_ERRORS as error:
         return Records(link, None, [], [], failure=error)
 
 
-def _flatten_records(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
+def _read_records_whole(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
     """Read to the end, and once more if they came out short of what the source says."""
 
     def read() -> Records:
         try:
-            return _flatten_once(source, flattening, link, href)
+            return _read_records_once(source, flattening, link, href)
         except Gone:
             flattening.give_up()
-            return _flatten_once(source, flattening, link, href)
+            return _read_records_once(source, flattening, link, href)
 
     records = read()
     return read() if records.failure or (link.finished and records.is_short) else records
 
 
-def _flatten_once(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
-    rows: list[RecordRow] = []
-    errors: list[RecordErrorRow] = []
+def _read_records_once(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
+    rows: list[Packed] = []
+    errors: list[Packed] = []
     rejected: list[Rejected] = []
     reading, seconds = Reading(), 0.0
     with flattening.pages_of(link.import_id) as flatten:

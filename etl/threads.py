@@ -1,4 +1,4 @@
-"""Work in daemon threads, such as HTTP, while the caller waits in slices and so stays open to a stop."""
+"""Work such as HTTP in daemon threads, while the caller waits in slices and so stays open to a stop."""
 
 import threading
 import time
@@ -42,9 +42,9 @@ def parallel(call: Callable[[T], R], items: Iterable[T], *, workers: int, stop: 
             result = draw_and_call()
             _put(results, result, abandoned)
 
-    for _ in range(workers):
-        threading.Thread(target=work, daemon=True).start()
     try:
+        for _ in range(workers):
+            threading.Thread(target=work, daemon=True).start()
         yield from _ready(results, workers, stop)
     finally:
         abandoned.set()

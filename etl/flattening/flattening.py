@@ -1,6 +1,6 @@
-"""Who flattens: this process for the first pages, and for all where they are few; from then on one beside us.
+"""Who flattens: this process the first pages, another one beside it the rest, if there are many.
 
-One Python process computes on one processor only. Sending pages to another costs a twentieth of what it takes over,
+One Python process computes on one processor only. Sending pages to another costs a fraction of what it takes over,
 but starting it costs more than a small account's whole work.
 """
 
@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 
 ALONE_RECORDS = 10_000
 """So many records are flattened here in about the time that the other process takes to start."""
+RECORDS_PER_QUESTION = 10
+"""So many records of a page are flattened in less time than it takes to send the page there and back."""
 
 # It imports what we would: by -I no variable and no file of the working directory has a say in it.
 _PROGRAM = """
@@ -34,15 +36,16 @@ sys.path[:] = json.loads(sys.argv.pop(1))
 from etl.flattening.process import main
 main()
 """
+_TOO_LATE = "nobody waits for these records any more"
 _PASSED_ON = ("LD_LIBRARY_PATH", "PATH")  # what an interpreter may need; the settings hold secrets
 
 
 class Gone(Exception):
-    """The process beside us has ended before its time; what it was asked has to be asked anew."""
+    """The other process has ended before its time; what it was asked has to be asked anew."""
 
 
 class Flattening:
-    """Flattens the pages of many imports, `lines` of them at a time; use it as a context manager."""
+    """Flattens the pages of many imports, up to `lines` of them in the other process; use it as a context manager."""
 
     def __init__(self, privacy: Privacy, *, lines: int) -> None:
         self._privacy, self._number = privacy, lines
@@ -50,7 +53,8 @@ class Flattening:
         self._idle: list[Line] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._alone = 0
-        self._has_spoken = self._is_given_up = self._is_closed = False
+        self._output = select.poll()
+        self._is_given_up = self._is_closed = False
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +73,7 @@ class Flattening:
     def pages_of(self, import_id: str) -> Iterator[Callable[[bytes], FlatPage]]:
         """Inside, a function that flattens the import's pages, body by body, in order.
 
-        It raises NotJson, and may be called again for the page then; SourceMalformed; and Gone.
+        It raises NotJson (the page may then be given again), SourceMalformed, and Gone.
         """
         line = self._take_line()
         if line is None:
@@ -81,21 +85,24 @@ class Flattening:
             self._give_back(line)
 
     def give_up(self) -> None:
-        """From now on all is flattened here: the process beside us has ended, and would perhaps end again."""
+        """From now on all is flattened here: the other process has ended, and would perhaps end again."""
         with self._lock:
             if not self._is_given_up and not self._is_closed:
                 log.warning("the process that flattens records has ended before its time: this one does its work")
             self._is_given_up = True
 
     def _flatten_here(self, flattener: RecordFlattener, body: bytes) -> FlatPage:
+        if self._is_closed:
+            raise Interrupted(_TOO_LATE)
         page = flatten(flattener, body)
-        self._alone += page.read
+        self._alone += max(page.read - RECORDS_PER_QUESTION, 0)
         return page
 
     def _take_line(self) -> Line | None:
+        """A line, if the other process is ready; it is started when it has become worth it."""
         with self._lock:
             if self._is_closed:
-                raise Interrupted("nobody waits for these records any more")
+                raise Interrupted(_TOO_LATE)
             if self._process is None and self._alone >= ALONE_RECORDS and not self._is_given_up:
                 self._start()
             return self._idle.pop() if self._idle and self._is_ready() and not self._is_given_up else None
@@ -110,11 +117,7 @@ class Flattening:
 
     def _is_ready(self) -> bool:
         """True once the other process has said so, or has ended: until then there is time to flatten here."""
-        if not self._has_spoken and self._process and self._process.stdout:
-            output = select.poll()
-            output.register(self._process.stdout, select.POLLIN)
-            self._has_spoken = bool(output.poll(0))
-        return self._has_spoken
+        return bool(self._output.poll(0))
 
     def _start(self) -> None:
         try:
@@ -133,6 +136,8 @@ class Flattening:
                     stderr=subprocess.DEVNULL,
                     start_new_session=True,
                 )
+                if self._process.stdout:
+                    self._output.register(self._process.stdout, select.POLLIN)
         except (OSError, MemoryError):  # no process, no memory, no file descriptor left: slower, and that is all
             self._is_given_up = True
 

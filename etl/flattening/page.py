@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from etl import hal
 from etl.hal import NextLink
-from etl.rows import RecordErrorRow, RecordRow, Rejected
+from etl.packing import Packed, pack_error, pack_record
+from etl.rows import Rejected
 from etl.transformer import RecordFlattener
 
 
@@ -16,8 +17,8 @@ class FlatPage(NamedTuple):
     total: int | None
     claimed: bool
     following: NextLink
-    rows: list[RecordRow]
-    errors: list[RecordErrorRow]
+    rows: list[Packed]
+    errors: list[Packed]
     rejected: list[Rejected]
     seconds: float
 
@@ -26,14 +27,14 @@ def flatten(flattener: RecordFlattener, body: bytes) -> FlatPage:
     """The next page of the flattener's import; raises NotJson, or SourceMalformed where it holds no list."""
     page = hal.read_records_page(body)
     started = time.thread_time()
-    rows: list[RecordRow] = []
-    errors: list[RecordErrorRow] = []
+    rows: list[Packed] = []
+    errors: list[Packed] = []
     rejected: list[Rejected] = []
     for found in flattener.rows(page.items):
         if isinstance(found, Rejected):
             rejected.append(found)
         else:
-            rows.append(found[0])
-            errors.extend(found[1])
+            rows.append(pack_record(found[0]))
+            errors.extend(map(pack_error, found[1]))
     seconds = time.thread_time() - started
     return FlatPage(page.read, page.total, page.claimed, page.following, rows, errors, rejected, seconds)

@@ -1,4 +1,4 @@
-"""The process beside us: answers on every line it was given, and ends as soon as one of them is closed.
+"""The other process: answers on every line it was given, and ends as soon as one of them is closed.
 
 It imports neither the network's nor the database's libraries, and never sees the token.
 """
@@ -37,7 +37,7 @@ def _serve(lines: list[Line]) -> NoReturn:
         for line in lines:
             selector.register(line, selectors.EVENT_READ, line)
         while True:
-            for key, _ in selector.select():
+            for key, _ in selector.select():  # a line carries one question at a time: none stays unseen in its buffer
                 line, question = key.data, key.data.question()
                 if question.begin is not None:
                     flatteners[line] = RecordFlattener(*question.begin)

@@ -1,28 +1,25 @@
 """Loading the records of imports: each import's records and errors are replaced as a whole, in one transaction.
 
-Records of an import that has none stored are copied straight into the table. Others are compared with what is stored;
-those of imports that differ are copied into temporary tables, so that only the rows that differ are written.
+Records of an import that has none stored are copied straight into the table. Few others are compared as JSON, and only
+those of imports that differ are copied into temporary tables; many are copied there at once and compared there. Either
+way only the rows that differ are written.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
 from psycopg import sql
-from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
     Connection,
     Delete,
     FromClause,
     Insert,
-    Integer,
     MetaData,
     Table,
-    Text,
     and_,
     delete,
     false,
@@ -33,20 +30,17 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 from sqlalchemy.schema import CreateTable
 
 from etl.counts import Counts
 from etl.loader.imports import IDS
 from etl.loader.versioned import ACCOUNT, BYTES_PER_STATEMENT, incoming_rows
+from etl.packing import HEADER, TRAILER, Packed, blocks, unpack_error, unpack_record
 from etl.rows import RecordErrorRow, RecordRow
 from etl.tables import import_record_errors, import_records, imports
 from etl.values import json_bytes
 
-# On the wire a jsonb is a version and its text; as bytes it passes through the driver without a wrapper for each row.
-COPY_TYPES = {Text: "text", BigInteger: "int8", Integer: "int4", JSONB: "bytea"}
-JSONB_VERSION = b"\1"
 RECORD_COLUMNS = ("account", "import_id", *RecordRow._fields)
 ERROR_COLUMNS = ("account", "import_id", *RecordErrorRow._fields)
 RECORD_CELLS = ("record_id", "line", "position", "status", "data")
@@ -63,8 +57,8 @@ class Content(NamedTuple):
     """
 
     import_id: str
-    records: Sequence[RecordRow] | None
-    errors: Sequence[RecordErrorRow]
+    records: Sequence[Packed] | None
+    errors: Sequence[Packed]
     finished: bool
     whole: bool = True
 
@@ -99,7 +93,7 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
 
 
 def _stored_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
-    return set(connection.scalars(_STORED_IDS, {"account_name": account, "ids": list(ids)}))
+    return set(connection.scalars(_STORED, {"account_name": account, "ids": list(ids)}))
 
 
 def _mark_loaded(connection: Connection, account: str, ids: Sequence[str]) -> None:
@@ -119,29 +113,25 @@ def _copy_contents(
 ) -> Counts:
     if not contents:
         return Counts()
-    rows = (
-        (account, c.import_id, key, record_id, line, position, status, JSONB_VERSION + data)
-        for c in contents
-        for key, record_id, line, position, status, data in c.records or ()
-    )
-    error_rows = ((account, c.import_id, *row[:-1], JSONB_VERSION + row[-1]) for c in contents for row in c.errors)
-    inserted = _copy(connection, records, RECORD_COLUMNS, rows)
-    _copy(connection, errors, ERROR_COLUMNS, error_rows)
+    inserted = _copy(connection, account, records, RECORD_COLUMNS, {c.import_id: c.records or () for c in contents})
+    _copy(connection, account, errors, ERROR_COLUMNS, {c.import_id: c.errors for c in contents})
     return Counts(inserted=inserted)
 
 
-def _copy(connection: Connection, table: Table, columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> int:
-    """COPY the rows in Postgres' binary format; says how many there were."""
+def _copy(
+    connection: Connection, account: str, table: Table, columns: Sequence[str], rows: Mapping[str, Sequence[Packed]]
+) -> int:
+    """COPY the rows of each import; says how many there were."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     name = sql.Identifier(*filter(None, (table.schema, table.name)))
     names = sql.SQL(", ").join(map(sql.Identifier, columns))
     with driver.cursor() as cursor:
-        # Else the driver takes the dumper of DB-API's Binary, which is written in Python.
-        cursor.adapters.register_dumper(bytes, BytesBinaryDumper)
         with cursor.copy(_COPY.format(name, names)) as copy:
-            copy.set_types([COPY_TYPES[type(table.c[column].type)] for column in columns])
-            for row in rows:
-                copy.write_row(row)
+            copy.write(HEADER)
+            for import_id, packed in rows.items():
+                for block in blocks((account, import_id), packed, cells=len(columns)):
+                    copy.write(block)
+            copy.write(TRAILER)
         return cursor.rowcount
 
 
@@ -181,8 +171,8 @@ def _differ_staged(connection: Connection, account: str, contents: Sequence[Cont
 def _differing_ids(connection: Connection, account: str, contents: Sequence[Content]) -> set[str]:
     """The imports whose records or errors are not exactly those that are stored, or are too large to tell."""
     ids = [content.import_id for content in contents]
-    records = [{"import_id": c.import_id, **_as_json(row)} for c in contents for row in c.records or ()]
-    errors = [{"import_id": c.import_id, **_as_json(row)} for c in contents for row in c.errors]
+    records = [_as_json(c.import_id, unpack_record(row)) for c in contents for row in c.records or ()]
+    errors = [_as_json(c.import_id, unpack_error(row)) for c in contents for row in c.errors]
     found: set[str] = set()
     for statement, rows in ((_DIFFERING, json_bytes(records)), (_DIFFERING_ERRORS, json_bytes(errors))):
         if len(rows) > BYTES_PER_STATEMENT:
@@ -191,8 +181,8 @@ def _differing_ids(connection: Connection, account: str, contents: Sequence[Cont
     return found
 
 
-def _as_json(row: RecordRow | RecordErrorRow) -> dict[str, Any]:
-    return row._asdict() | {row._fields[-1]: msgspec.Raw(row[-1])}
+def _as_json(import_id: str, row: RecordRow | RecordErrorRow) -> dict[str, Any]:
+    return row._asdict() | {"import_id": import_id, row._fields[-1]: msgspec.Raw(row[-1])}
 
 
 def _merge(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
@@ -219,7 +209,7 @@ def _stage(connection: Connection, account: str, contents: Sequence[Content]) ->
     _copy_contents(connection, account, contents, STAGED, STAGED_ERRORS)
 
 
-def _having_rows() -> Any:
+def _stored() -> Any:
     """Those of the imports that have stored rows; of each, one row is looked up, however many there are."""
     wanted = func.unnest(IDS).column_valued("wanted")
     first_rows = (
@@ -321,7 +311,7 @@ def _differing_json(stored: Table, keys: Sequence[str], cells: Sequence[str]) ->
 
 
 _KEYS, _ERROR_KEYS = ("import_id", "record_key"), ("import_id", "record_key", "error_no")
-_STORED_IDS = _having_rows()
+_STORED = _stored()
 _DIFFERING = _differing_json(import_records, _KEYS, RECORD_CELLS)
 _DIFFERING_ERRORS = _differing_json(import_record_errors, _ERROR_KEYS, ERROR_CELLS)
 _DIFFERING_STAGED = _differing(import_records, STAGED, _KEYS, RECORD_CELLS)

@@ -358,7 +358,7 @@ def unlucky(*_: object, **__: object) -> Any:
         (transformer, "import_row"),
         (transformer.RecordFlattener, "_flatten"),
         (transformer, "case_field"),
-        (reading, "_flatten_once"),
+        (reading, "_read_records_once"),
         (auth.TokenProvider, "_granted"),
     ],
 )

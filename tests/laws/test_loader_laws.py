@@ -13,6 +13,7 @@ from sqlalchemy import Connection, func, select
 from etl import loader, tables
 from etl.counts import Counts
 from etl.loader import CASE_FIELDS, Content
+from etl.packing import Packed, pack_error, pack_record, unpack_error, unpack_record
 from etl.rows import CaseFieldRow, RecordErrorRow, RecordRow
 from etl.values import json_bytes
 
@@ -119,12 +120,12 @@ loads = st.lists(st.dictionaries(st.sampled_from("xyz"), records, min_size=1, ma
 
 
 def content(import_id: str, drawn: Sequence[tuple[Any, ...]]) -> Content:
-    rows, errors = [], []
+    rows, errors = list[Packed](), list[Packed]()
     for position, (record_id, line, status, cells, failures) in enumerate(drawn):
         key = f"position:{position}"
-        rows.append(RecordRow(key, record_id, line, position, status, json_bytes(cells)))
+        rows.append(pack_record(RecordRow(key, record_id, line, position, status, json_bytes(cells))))
         errors += [
-            RecordErrorRow(key, number, status, None, None, record_id, None, json_bytes(cells))
+            pack_error(RecordErrorRow(key, number, status, None, None, record_id, None, json_bytes(cells)))
             for number in range(failures)
         ]
     return Content(import_id, rows, errors, finished=True)
@@ -146,8 +147,8 @@ def expected_records(last: dict[str, Sequence[tuple[Any, ...]]]) -> dict[str, li
     found = {}
     for import_id, drawn in last.items():
         read = content(import_id, drawn)
-        rows = [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for row in read.records or ()]
-        rows += [comparable((*error[:-1], msgspec.json.decode(error[-1]))) for error in read.errors]
+        rows = [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for row in map(unpack_record, read.records or ())]
+        rows += [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for row in map(unpack_error, read.errors)]
         if rows:
             found[import_id] = sorted(rows, key=repr)
     return found

@@ -41,9 +41,9 @@ def test_imports(server: ScriptedServer, client: Client) -> None:
 
     first, second = "http://api-docs.talkdesk.org/bulk-imports/users?page=2", "?page=3"
     assert [
-        Page([1, 2], 3, claimed=True, following=NextLink(first)),
-        Page([3], 3, claimed=True, following=NextLink(second)),
-        Page([], None, claimed=True),
+        Page([1, 2], 2, 3, claimed=True, following=NextLink(first)),
+        Page([3], 1, 3, claimed=True, following=NextLink(second)),
+        Page([], 0, None, claimed=True),
     ] == found
     assert [path, f"{path}?page=2", f"{path}?page=3"] == server.targets()
 
@@ -52,7 +52,7 @@ def test_case_fields(server: ScriptedServer, client: Client) -> None:
     """The bare array of the documentation is one page."""
     server.steps["/prefix/cm/meta/va/fields"] = [reply(200, [{"id": "1"}])]
 
-    assert [Page([{"id": "1"}], None, claimed=True)] == list(extractor.case_field_pages(client))
+    assert [Page([{"id": "1"}], 1, None, claimed=True)] == list(extractor.case_field_pages(client))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_records(server: ScriptedServer, client: Client, href: str) -> None:
     """The link of an import leads to its records."""
     server.steps["/prefix/bulk-imports/users/7/records"] = [page([{"line": 1}], wrapper="rows")]
 
-    assert [Page([{"line": 1}], None, claimed=True)] == list(extractor.record_pages(client, href, read_page))
+    assert [Page([{"line": 1}], 1, None, claimed=True)] == list(extractor.record_pages(client, href, read_page))
 
 
 @pytest.mark.parametrize("body", [None, {}, {"_embedded": None}, {"_links": {}}])
@@ -70,7 +70,7 @@ def test_answers_that_say_nothing(server: ScriptedServer, client: Client, body: 
     """An answer without any content is a page that claims nothing."""
     server.steps["/prefix/bulk-imports/users"] = [reply(200, body)]
 
-    assert [Page([], None, claimed=False)] == list(extractor.import_pages(client))
+    assert [Page([], 0, None, claimed=False)] == list(extractor.import_pages(client))
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from etl.flattening import flattening, process
 from etl.flattening.flattening import Flattening, Gone
 from etl.flattening.page import FlatPage, flatten
 from etl.flattening.wire import Line, Question
+from etl.packing import unpack_record
 from etl.transformer import KEEP, Privacy, RecordFlattener
 from etl.values import json_bytes
 from tests.chaos.process import wait_until
@@ -53,6 +54,11 @@ def is_there(pid: int) -> bool:
         return False
     with open(f"/proc/{pid}/stat", encoding="ascii") as stat:  # noqa: PTH123 - it may be gone by now
         return stat.read().rpartition(")")[2].split()[0] != "Z"
+
+
+def first_key(page: FlatPage) -> str:
+    """The key of the first record."""
+    return unpack_record(page.rows[0]).record_key
 
 
 def comparable(page: FlatPage) -> FlatPage:
@@ -92,7 +98,7 @@ def test_privacy_goes_along(privacy: Privacy) -> None:
         found = flat(BODY)
 
     assert comparable(flatten(RecordFlattener("i", privacy), BODY)) == comparable(found)
-    assert (privacy is KEEP) == (b'"x"' in found.rows[0].data)
+    assert (privacy is KEEP) == (b'"x"' in unpack_record(found.rows[0]).data)
 
 
 def test_each_import_begins_anew(there: Flattening) -> None:
@@ -102,7 +108,7 @@ def test_each_import_begins_anew(there: Flattening) -> None:
         with there.pages_of("i") as flat:
             pages += [flat(BODY), flat(BODY)]
 
-    assert ["id:a", "position:2", "id:a", "position:2"] == [page.rows[0].record_key for page in pages]
+    assert ["id:a", "position:2", "id:a", "position:2"] == [first_key(page) for page in pages]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +125,7 @@ def test_errors_come_back(there: Flattening, body: bytes, kind: type[Exception])
         again = flat(BODY)
 
     assert (str(here.value), type(here.value)) == (str(caught.value), type(caught.value))
-    assert "id:a" == again.rows[0].record_key
+    assert "id:a" == first_key(again)
 
 
 def test_the_unexpected_is_named_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +148,8 @@ def test_the_unexpected_is_raised(there: Flattening, monkeypatch: pytest.MonkeyP
 
 def test_few_records_need_no_process() -> None:
     """It starts with the first import after so many records, and not before."""
-    body = json_bytes([{"line": number} for number in range(flattening.ALONE_RECORDS // 2)])
+    number = flattening.ALONE_RECORDS // 2 + flattening.RECORDS_PER_QUESTION
+    body = json_bytes([{"line": line} for line in range(number)])
     started = []
     with Flattening(KEEP, lines=1) as found:
         for _ in range(3):
@@ -151,6 +158,17 @@ def test_few_records_need_no_process() -> None:
             started.append(found._process is not None)
 
     assert [False, False, True] == started
+
+
+def test_small_pages_need_no_process() -> None:
+    """However many they are."""
+    body = json_bytes([{"line": number} for number in range(flattening.RECORDS_PER_QUESTION)])
+    with Flattening(KEEP, lines=1) as found:
+        for _ in range(flattening.ALONE_RECORDS // flattening.RECORDS_PER_QUESTION + 2):
+            with found.pages_of("i") as flat:
+                flat(body)
+
+        assert found._process is None
 
 
 def test_nobody_waits_until_it_is_ready() -> None:
@@ -198,7 +216,7 @@ def test_a_killed_process_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
         there.give_up()
         there.give_up()
         with there.pages_of("i") as flat:
-            assert "id:a" == flat(BODY).rows[0].record_key
+            assert "id:a" == first_key(flat(BODY))
 
     assert 1 == len(caplog.records)
 
@@ -250,7 +268,7 @@ def test_a_line_that_was_left_in_the_middle_is_not_used_again(monkeypatch: pytes
 
         assert [] == there._idle
         with there.pages_of("b") as flat:
-            assert "id:b" == flat(b'[{"id": "b"}]').rows[0].record_key
+            assert "id:b" == first_key(flat(b'[{"id": "b"}]'))
 
 
 def test_who_comes_after_the_end() -> None:
@@ -263,6 +281,15 @@ def test_who_comes_after_the_end() -> None:
         there.give_up()
         with pytest.raises(Interrupted):
             there.pages_of("i").__enter__()
+
+
+def test_nothing_is_flattened_here_after_the_end() -> None:
+    """Else a thread that nobody waits for would ask for all further pages of its import."""
+    with Flattening(KEEP, lines=1) as found, found.pages_of("i") as flat:
+        flat(BODY)
+        found.__exit__()
+        with pytest.raises(Interrupted):
+            flat(BODY)
 
 
 def test_it_is_told_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,94 @@
+"""Rows of records in the binary format of Postgres' COPY: packed once, where they are made, then only passed on.
+
+A packed row is its cells: of each the length, and so many bytes (PostgreSQL's documentation of COPY, "Binary Format").
+What all rows of an import have in common is put before each of them on the way into the database.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, NewType
+
+from etl.rows import RecordErrorRow, RecordRow
+
+Packed = NewType("Packed", bytes)
+
+HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
+TRAILER = b"\xff\xff"
+BLOCK_BYTES = 100_000
+
+_count = struct.Struct("!h").pack
+_length = struct.Struct("!i")
+_integer = struct.Struct("!ii").pack
+_bigint = struct.Struct("!iq").pack
+_length_and_version = struct.Struct("!iB").pack
+_NULL = _length.pack(-1)
+
+
+def pack_record(row: RecordRow) -> Packed:
+    """The cells of a record, in the order of `RecordRow`."""
+    key, record_id, line, position, status, data = row
+    cells = (
+        _text(key),
+        _text(record_id),
+        _NULL if line is None else _bigint(8, line),
+        _bigint(8, position),
+        _text(status),
+        _jsonb(data),
+    )
+    return Packed(b"".join(cells))
+
+
+def pack_error(row: RecordErrorRow) -> Packed:
+    """The cells of a record's error, in the order of `RecordErrorRow`."""
+    key, number, *texts, extra = row
+    return Packed(b"".join((_text(key), _integer(4, number), *map(_text, texts), _jsonb(extra))))
+
+
+def unpack_record(packed: Packed) -> RecordRow:
+    """The row that was packed."""
+    key, record_id, line, position, status, data = _cells(packed)
+    return RecordRow._make((_str(key), _str(record_id), _int(line), _int(position), _str(status), data[1:]))
+
+
+def unpack_error(packed: Packed) -> RecordErrorRow:
+    """The row that was packed."""
+    key, number, *texts, extra = _cells(packed)
+    return RecordErrorRow._make((_str(key), _int(number), *map(_str, texts), extra[1:]))
+
+
+def blocks(keys: Sequence[str], rows: Sequence[Packed], *, cells: int) -> Iterator[bytes]:
+    """The rows as they go into COPY, each of so many cells, the keys first; in blocks of about `BLOCK_BYTES`."""
+    beginning = _count(cells) + b"".join(map(_text, keys))
+    size = sum(map(len, rows)) + len(rows) * len(beginning)
+    number = max(BLOCK_BYTES * len(rows) // size, 1) if size else 1
+    for start in range(0, len(rows), number):
+        yield beginning + beginning.join(rows[start : start + number])
+
+
+def _text(value: str | None) -> bytes:
+    if value is None:
+        return _NULL
+    encoded = value.encode()
+    return _length.pack(len(encoded)) + encoded
+
+
+def _jsonb(text: bytes) -> bytes:
+    return _length_and_version(len(text) + 1, 1) + text
+
+
+def _cells(packed: Packed) -> Iterator[Any]:
+    """Each cell's bytes, None for NULL."""
+    position = 0
+    while position < len(packed):
+        (length,) = _length.unpack_from(packed, position)
+        position += _length.size
+        yield None if length < 0 else packed[position : position + length]
+        position += max(length, 0)
+
+
+def _str(cell: bytes | None) -> str | None:
+    return None if cell is None else cell.decode()
+
+
+def _int(cell: bytes | None) -> int | None:
+    return None if cell is None else int.from_bytes(cell, "big", signed=True)
