@@ -1,1 +1,1 @@
-"""Bodies of record pages into rows, here or in a other process that spares this one half of its work."""
+"""Bodies of record pages into rows, here or in another process that spares this one half of its work."""

@@ -27,6 +27,7 @@ from sqlalchemy import (
     insert,
     or_,
     select,
+    true,
     tuple_,
     update,
 )
@@ -211,12 +212,13 @@ def _stage(connection: Connection, account: str, contents: Sequence[Content]) ->
 
 def _stored() -> Any:
     """Those of the imports that have stored rows; of each, one row is looked up, however many there are."""
-    wanted = func.unnest(IDS).column_valued("wanted")
-    first_rows = (
-        select(table.c.account).where(table.c.account == ACCOUNT, table.c.import_id == wanted).limit(1)
-        for table in (import_records, import_record_errors)
-    )
-    return select(wanted).where(func.coalesce(*(row.scalar_subquery() for row in first_rows)).is_not(None))
+    wanted = func.unnest(IDS).table_valued("import_id").render_derived("wanted")
+
+    def with_a_row(table: Table) -> Any:
+        one = select(table.c.import_id).where(table.c.account == ACCOUNT, table.c.import_id == wanted.c.import_id)
+        return select(wanted.c.import_id).join(one.limit(1).lateral(), true())
+
+    return with_a_row(import_records).union(with_a_row(import_record_errors))
 
 
 def _of_batch(table: FromClause) -> Any:

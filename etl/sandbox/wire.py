@@ -53,6 +53,7 @@ def reset() -> Fault:
     """The connection is reset before anything is answered."""
 
     async def fault(request: Request, _proceed: Proceed) -> Response:
+        await request.body()  # a client that is still sending sees a broken pipe instead
         transport = _transport(request.scope)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
         transport.abort()

@@ -293,7 +293,7 @@ def test_one_scope_is_missing(loaded: Trial, scope: str, missing: str, refused: 
         ("503", UNAVAILABLE, "503"),
         ("429=3600", UNAVAILABLE, "asks to wait 3600 s"),
         ("hang", UNAVAILABLE, "timed out"),
-        ("reset", UNAVAILABLE, "onnection"),  # reset by peer, or closed without an answer: whichever is seen first
+        ("reset", UNAVAILABLE, "reset"),
         ("login-page", MALFORMED, "no token in it (text/html)"),
         ("null", MALFORMED, "no token in it"),
         ("nested", MALFORMED, "no token in it"),
