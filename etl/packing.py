@@ -8,6 +8,8 @@ import struct
 from collections.abc import Iterator, Sequence
 from typing import Any, NewType
 
+import msgspec
+
 from etl.rows import RecordErrorRow, RecordRow
 
 Packed = NewType("Packed", bytes)
@@ -54,6 +56,11 @@ def unpack_error(packed: Packed) -> RecordErrorRow:
     """The row that was packed."""
     key, number, *texts, extra = _cells(packed)
     return RecordErrorRow._make((_str(key), _int(number), *map(_str, texts), extra[1:]))
+
+
+def as_json(row: RecordRow | RecordErrorRow) -> dict[str, Any]:
+    """The cells by their columns' names, ready for `json_bytes`: the last one is JSON already."""
+    return row._asdict() | {row._fields[-1]: msgspec.Raw(row[-1])}
 
 
 def blocks(keys: Sequence[str], rows: Sequence[Packed], *, cells: int) -> Iterator[bytes]:

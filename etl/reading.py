@@ -13,7 +13,7 @@ from etl import extractor, hal, transformer
 from etl.client import Client
 from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, SourceMalformed, SourceRefused, SourceUnavailable
-from etl.flattening.flattening import Flattening, Gone
+from etl.flattening.flattening import Flattening, ProcessEnded
 from etl.flattening.page import FlatPage
 from etl.hal import Page
 from etl.packing import Packed
@@ -283,7 +283,7 @@ class Records(NamedTuple):
 
 def read_records(source: Source, links: Iterable[Link]) -> Iterator[list[Records]]:
     """The records of the imports, in the order in which they come in, several imports at a time."""
-    with Flattening(source.privacy, lines=source.concurrency) as flattening:
+    with Flattening(source.privacy, channels=source.concurrency) as flattening:
         read = partial(_read_records, source, flattening)
         yield from parallel(read, links, workers=source.concurrency, stop=source.stop)
 
@@ -307,7 +307,7 @@ def _read_records_whole(source: Source, flattening: Flattening, link: Link, href
     def read() -> Records:
         try:
             return _read_records_once(source, flattening, link, href)
-        except Gone:
+        except ProcessEnded:
             flattening.give_up()
             return _read_records_once(source, flattening, link, href)
 

@@ -19,7 +19,7 @@ from typing import Self
 
 from etl.errors import EtlError, Interrupted
 from etl.flattening.page import FlatPage, flatten
-from etl.flattening.wire import ERRORS, Begin, Line, Question
+from etl.flattening.wire import ERRORS, Begin, Channel, Question
 from etl.transformer import Privacy, RecordFlattener
 
 log = logging.getLogger(__name__)
@@ -40,17 +40,17 @@ _TOO_LATE = "nobody waits for these records any more"
 _PASSED_ON = ("LD_LIBRARY_PATH", "PATH")  # what an interpreter may need; the settings hold secrets
 
 
-class Gone(Exception):
+class ProcessEnded(Exception):
     """The other process has ended before its time; what it was asked has to be asked anew."""
 
 
 class Flattening:
-    """Flattens the pages of many imports, up to `lines` of them in the other process; use it as a context manager."""
+    """Flattens the pages of imports, up to `channels` of them in the other process; use it as a context manager."""
 
-    def __init__(self, privacy: Privacy, *, lines: int) -> None:
-        self._privacy, self._number = privacy, lines
+    def __init__(self, privacy: Privacy, *, channels: int) -> None:
+        self._privacy, self._number = privacy, channels
         self._lock = threading.Lock()
-        self._idle: list[Line] = []
+        self._idle: list[Channel] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._alone = 0
         self._output = select.poll()
@@ -73,16 +73,16 @@ class Flattening:
     def pages_of(self, import_id: str) -> Iterator[Callable[[bytes], FlatPage]]:
         """Inside, a function that flattens the import's pages, body by body, in order.
 
-        It raises NotJson (the page may then be given again), SourceMalformed, and Gone.
+        It raises NotJson (the page may then be given again), SourceMalformed, and ProcessEnded.
         """
-        line = self._take_line()
-        if line is None:
+        channel = self._take_channel()
+        if channel is None:
             yield partial(self._flatten_here, RecordFlattener(import_id, self._privacy))
             return
         try:
-            yield _Import(line, Begin(import_id, self._privacy)).flatten
+            yield _Import(channel, Begin(import_id, self._privacy)).flatten
         finally:
-            self._give_back(line)
+            self._give_back(channel)
 
     def give_up(self) -> None:
         """From now on all is flattened here: the other process has ended, and would perhaps end again."""
@@ -98,8 +98,8 @@ class Flattening:
         self._alone += max(page.read - RECORDS_PER_QUESTION, 0)
         return page
 
-    def _take_line(self) -> Line | None:
-        """A line, if the other process is ready; it is started when it has become worth it."""
+    def _take_channel(self) -> Channel | None:
+        """A channel, if the other process is ready; it is started when it has become worth it."""
         with self._lock:
             if self._is_closed:
                 raise Interrupted(_TOO_LATE)
@@ -107,13 +107,13 @@ class Flattening:
                 self._start()
             return self._idle.pop() if self._idle and self._is_ready() and not self._is_given_up else None
 
-    def _give_back(self, line: Line) -> None:
-        """A line on which an answer may still be under way would give it to the next import."""
+    def _give_back(self, channel: Channel) -> None:
+        """A channel on which an answer may still be under way would give it to the next import."""
         with self._lock:
-            if line.is_idle and not self._is_closed:
-                self._idle.append(line)
+            if channel.is_idle and not self._is_closed:
+                self._idle.append(channel)
             else:
-                line.close()
+                channel.close()
 
     def _is_ready(self) -> bool:
         """True once the other process has said so, or has ended: until then there is time to flatten here."""
@@ -125,7 +125,7 @@ class Flattening:
                 numbers = []
                 for _ in range(self._number):
                     ours, end = socket.socketpair()
-                    self._idle.append(Line(ours))
+                    self._idle.append(Channel(ours))
                     numbers.append(theirs.enter_context(end).fileno())
                 self._process = subprocess.Popen(  # noqa: S603 - ourselves
                     [sys.executable, "-I", "-c", _PROGRAM, json.dumps([*map(str, sys.path)]), *map(str, numbers)],
@@ -145,15 +145,15 @@ class Flattening:
 class _Import:
     """The pages of one import on their way to the other process."""
 
-    def __init__(self, line: Line, begin: Begin) -> None:
-        self._line = line
+    def __init__(self, channel: Channel, begin: Begin) -> None:
+        self._channel = channel
         self._begin: Begin | None = begin
 
     def flatten(self, body: bytes) -> FlatPage:
         try:
-            page, error, text = self._line.ask(Question(body, self._begin))
+            page, error, text = self._channel.ask(Question(body, self._begin))
         except (OSError, EOFError):
-            raise Gone from None
+            raise ProcessEnded from None
         self._begin = None
         if page is None:
             raise ERRORS[error](text) if error in ERRORS else EtlError(f"unexpected {error} while flattening records")

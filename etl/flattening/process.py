@@ -1,4 +1,4 @@
-"""The other process: answers on every line it was given, and ends as soon as one of them is closed.
+"""The other process: answers on every channel it was given, and ends as soon as one of them is closed.
 
 It imports neither the network's nor the database's libraries, and never sees the token.
 """
@@ -12,36 +12,39 @@ import sys
 from typing import NoReturn
 
 from etl.flattening.page import flatten
-from etl.flattening.wire import ERRORS, Answer, Line, Question
+from etl.flattening.wire import ERRORS, Answer, Channel, Question
 from etl.transformer import RecordFlattener
 
 
 def main() -> None:
-    """Serve the lines, file descriptors among the arguments; one thread, for two would only take turns."""
+    """Serve the channels, file descriptors among the arguments; one thread, for two would only take turns."""
     # Who started us says when to end, whatever the terminal or the service manager sends to all of us.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     gc.set_threshold(100_000, 50, 1000)  # as in etl.cli
     try:
-        lines = [Line(socket.socket(fileno=int(number))) for number in sys.argv[1:]]
+        channels = [Channel(socket.socket(fileno=int(number))) for number in sys.argv[1:]]
         sys.stdout.write("ready")
         sys.stdout.flush()
-        _serve(lines)
+        _serve(channels)
     finally:  # our user is gone, no memory is left, or anything else: who waits for an answer has to notice
         os._exit(1)
 
 
-def _serve(lines: list[Line]) -> NoReturn:
-    flatteners: dict[Line, RecordFlattener] = {}
+def _serve(channels: list[Channel]) -> NoReturn:
+    flatteners: dict[Channel, RecordFlattener] = {}
     with selectors.DefaultSelector() as selector:
-        for line in lines:
-            selector.register(line, selectors.EVENT_READ, line)
+        for channel in channels:
+            selector.register(channel, selectors.EVENT_READ, channel)
         while True:
-            for key, _ in selector.select():  # a line carries one question at a time: none stays unseen in its buffer
-                line, question = key.data, key.data.question()
+            for (
+                key,
+                _,
+            ) in selector.select():  # one question at a time: none stays unseen in a buffer
+                channel, question = key.data, key.data.question()
                 if question.begin is not None:
-                    flatteners[line] = RecordFlattener(*question.begin)
-                line.answer(_answer(flatteners[line], question))
+                    flatteners[channel] = RecordFlattener(*question.begin)
+                channel.answer(_answer(flatteners[channel], question))
 
 
 def _answer(flattener: RecordFlattener, question: Question) -> Answer:

@@ -46,7 +46,7 @@ _decode_question = msgspec.msgpack.Decoder(Question).decode
 _decode_answer = msgspec.msgpack.Decoder(Answer).decode
 
 
-class Line:
+class Channel:
     """One end of a connection; what it says and hears raises OSError or EOFError once the other end is gone.
 
     `is_idle`: nothing is under way on it.

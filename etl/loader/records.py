@@ -8,7 +8,6 @@ way only the rows that differ are written.
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 import psycopg
 from psycopg import sql
 from sqlalchemy import (
@@ -37,7 +36,7 @@ from sqlalchemy.schema import CreateTable
 from etl.counts import Counts
 from etl.loader.imports import IDS
 from etl.loader.versioned import ACCOUNT, BYTES_PER_STATEMENT, incoming_rows
-from etl.packing import HEADER, TRAILER, Packed, blocks, unpack_error, unpack_record
+from etl.packing import HEADER, TRAILER, Packed, as_json, blocks, unpack_error, unpack_record
 from etl.rows import RecordErrorRow, RecordRow
 from etl.tables import import_record_errors, import_records, imports
 from etl.values import json_bytes
@@ -172,18 +171,14 @@ def _differ_staged(connection: Connection, account: str, contents: Sequence[Cont
 def _differing_ids(connection: Connection, account: str, contents: Sequence[Content]) -> set[str]:
     """The imports whose records or errors are not exactly those that are stored, or are too large to tell."""
     ids = [content.import_id for content in contents]
-    records = [_as_json(c.import_id, unpack_record(row)) for c in contents for row in c.records or ()]
-    errors = [_as_json(c.import_id, unpack_error(row)) for c in contents for row in c.errors]
+    records = [{"import_id": c.import_id, **as_json(unpack_record(row))} for c in contents for row in c.records or ()]
+    errors = [{"import_id": c.import_id, **as_json(unpack_error(row))} for c in contents for row in c.errors]
     found: set[str] = set()
     for statement, rows in ((_DIFFERING, json_bytes(records)), (_DIFFERING_ERRORS, json_bytes(errors))):
         if len(rows) > BYTES_PER_STATEMENT:
             return set(ids)
         found.update(connection.scalars(statement, {"account_name": account, "ids": ids, "rows": rows.decode()}))
     return found
-
-
-def _as_json(import_id: str, row: RecordRow | RecordErrorRow) -> dict[str, Any]:
-    return row._asdict() | {"import_id": import_id, row._fields[-1]: msgspec.Raw(row[-1])}
 
 
 def _merge(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:

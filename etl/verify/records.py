@@ -4,12 +4,11 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
-import msgspec
 from sqlalchemy import Connection, Select, Table, Text, and_, bindparam, case, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from etl.loader.versioned import ACCOUNT, incoming_rows
-from etl.packing import unpack_error, unpack_record
+from etl.packing import as_json, unpack_error, unpack_record
 from etl.reading import Records
 from etl.rows import RecordErrorRow, RecordRow
 from etl.tables import import_record_errors, import_records
@@ -41,9 +40,9 @@ def record_counts(connection: Connection, account: str, ids: Collection[str]) ->
 def compare_records(connection: Connection, account: str, records: Records) -> list[RecordFinding]:
     """How the stored records of one import, and their errors, differ from these."""
     rows, import_id = [unpack_record(packed) for packed in records.rows or ()], records.link.import_id
-    cells = [row._asdict() | {"data": msgspec.Raw(row.data)} for row in rows]
+    cells = [as_json(row) for row in rows]
     differing = connection.execute(_RECORDS, _parameters(account, import_id, cells)).all()
-    cells = [row._asdict() | {"extra": msgspec.Raw(row.extra)} for row in map(unpack_error, records.errors)]
+    cells = [as_json(unpack_error(packed)) for packed in records.errors]
     with_errors = {row.record_key for row in connection.execute(_ERRORS, _parameters(account, import_id, cells))}
     one_sided = {row.record_key: row.one_sided for row in differing if row.one_sided}
     found: list[tuple[str, str | None, Kind]] = [(key, None, kind) for key, kind in one_sided.items()]

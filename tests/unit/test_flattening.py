@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from etl.errors import EtlError, Interrupted, NotJson, SourceMalformed
 from etl.flattening import flattening, process
-from etl.flattening.flattening import Flattening, Gone
+from etl.flattening.flattening import Flattening, ProcessEnded
 from etl.flattening.page import FlatPage, flatten
-from etl.flattening.wire import Line, Question
+from etl.flattening.wire import Channel, Question
 from etl.packing import unpack_record
 from etl.transformer import KEEP, Privacy, RecordFlattener
 from etl.values import json_bytes
@@ -31,9 +31,9 @@ BODY = b'{"total": 2, "_embedded": {"records": [{"id": "a", "email": "x", "error
 records = st.lists(objects("id", "line", "status", "error", "errors", "data") | values, max_size=6)
 
 
-def beside(privacy: Privacy = KEEP, lines: int = 2) -> Flattening:
+def beside(privacy: Privacy = KEEP, channels: int = 2) -> Flattening:
     """One that flattens nothing here."""
-    found = Flattening(privacy, lines=lines)
+    found = Flattening(privacy, channels=channels)
     found._start()
     if found._process is not None:
         wait_until(found._is_ready)
@@ -151,7 +151,7 @@ def test_few_records_need_no_process() -> None:
     number = flattening.ALONE_RECORDS // 2 + flattening.RECORDS_PER_QUESTION
     body = json_bytes([{"line": line} for line in range(number)])
     started = []
-    with Flattening(KEEP, lines=1) as found:
+    with Flattening(KEEP, channels=1) as found:
         for _ in range(3):
             with found.pages_of("i") as flat:
                 flat(body)
@@ -163,7 +163,7 @@ def test_few_records_need_no_process() -> None:
 def test_small_pages_need_no_process() -> None:
     """However many they are."""
     body = json_bytes([{"line": number} for number in range(flattening.RECORDS_PER_QUESTION)])
-    with Flattening(KEEP, lines=1) as found:
+    with Flattening(KEEP, channels=1) as found:
         for _ in range(flattening.ALONE_RECORDS // flattening.RECORDS_PER_QUESTION + 2):
             with found.pages_of("i") as flat:
                 flat(body)
@@ -173,7 +173,7 @@ def test_small_pages_need_no_process() -> None:
 
 def test_nobody_waits_until_it_is_ready() -> None:
     """Starting takes it some tenths of a second."""
-    with Flattening(KEEP, lines=1) as found:
+    with Flattening(KEEP, channels=1) as found:
         found._start()
         os.kill(pid_of(found), signal.SIGSTOP)
         with found.pages_of("i") as flat:
@@ -211,7 +211,7 @@ def test_a_killed_process_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
         with there.pages_of("i") as flat:
             flat(BODY)
             os.kill(pid_of(there), signal.SIGKILL)
-            with pytest.raises(Gone):
+            with pytest.raises(ProcessEnded):
                 flat(BODY)
         there.give_up()
         there.give_up()
@@ -250,19 +250,19 @@ def test_what_it_cannot_go_on_after_ends_it() -> None:
             flat(BODY)
         there._idle[0]._send("no question")
         wait_until(lambda: not is_there(pid_of(there)))
-        with there.pages_of("i") as flat, pytest.raises(Gone):
+        with there.pages_of("i") as flat, pytest.raises(ProcessEnded):
             flat(BODY)
 
 
-def test_a_line_that_was_left_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_channel_that_was_left_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its answer belongs to the import that asked."""
 
-    def fail(_: Line) -> NoReturn:
+    def fail(_: Channel) -> NoReturn:
         raise MemoryError
 
-    with beside(lines=1) as there:
+    with beside(channels=1) as there:
         with monkeypatch.context() as patch, there.pages_of("a") as flat:
-            patch.setattr(Line, "_receive", fail)
+            patch.setattr(Channel, "_receive", fail)
             with pytest.raises(MemoryError):
                 flat(BODY)
 
@@ -276,7 +276,7 @@ def test_who_comes_after_the_end() -> None:
     with beside() as there, there.pages_of("i") as flat:
         flat(BODY)
         there.__exit__()
-        with pytest.raises(Gone):
+        with pytest.raises(ProcessEnded):
             flat(BODY)
         there.give_up()
         with pytest.raises(Interrupted):
@@ -285,7 +285,7 @@ def test_who_comes_after_the_end() -> None:
 
 def test_nothing_is_flattened_here_after_the_end() -> None:
     """Else a thread that nobody waits for would ask for all further pages of its import."""
-    with Flattening(KEEP, lines=1) as found, found.pages_of("i") as flat:
+    with Flattening(KEEP, channels=1) as found, found.pages_of("i") as flat:
         flat(BODY)
         found.__exit__()
         with pytest.raises(Interrupted):
@@ -325,7 +325,7 @@ def test_it_does_not_outlive_a_killed_user() -> None:
         "import time\n"
         "from etl.transformer import KEEP\n"
         "from etl.flattening.flattening import Flattening\n"
-        "there = Flattening(KEEP, lines=2)\n"
+        "there = Flattening(KEEP, channels=2)\n"
         "there._start()\n"
         "while not there._is_ready(): time.sleep(0.01)\n"
         "with there.pages_of('i') as flat:\n"
