@@ -38,6 +38,7 @@ OLDEST_POSTGRES = 15
 PATIENCE_SECONDS = 15  # a person waits for the answer
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
 DELETED_FROM = frozenset({"import_records", "import_record_errors", "rejected_items"})
+NEEDS_CONNECTION = ("database version", "rights", "schema")
 ADVICE: dict[type[EtlError], str] = {
     SourceUnavailable: "check network, HTTPS_PROXY, TALKDESK_REGION and the addresses; else try later",
     NotFound: "check TALKDESK_API_URL and TALKDESK_REGION",
@@ -93,9 +94,9 @@ class Checks:
         message = f"{error}; {advice}" if advice else str(error)
         self.items.append(Item(what, ok=False, message=message, exit_code=error.exit_code))
 
-    def skip(self, *whats: str) -> None:
-        """Afterwards what could not be tried is among the items; the failure before is to blame."""
-        blamed = self.items[-1]
+    def skip(self, *whats: str, blamed: Item | None = None) -> None:
+        """Afterwards what could not be tried is among the items; an item is to blame, by default the last one."""
+        blamed = blamed or self.items[-1]
         for what in whats:
             message = f"not tried: first {blamed.what} must be right"
             self.items.append(Item(what, ok=False, message=message, exit_code=blamed.exit_code))
@@ -135,6 +136,8 @@ def check_everything(*, stop: threading.Event) -> Checks:
     warehouse = _if_right(config.load_warehouse)
     if warehouse is not None:
         check_warehouse(checks, warehouse)
+    else:
+        checks.skip("database", *NEEDS_CONNECTION, blamed=checks.items[0])
     return checks
 
 
@@ -214,7 +217,7 @@ def check_warehouse(checks: Checks, settings: WarehouseSettings) -> None:
             "database", lambda: closing.enter_context(connect()), lambda _: f"{where}: connected"
         )
         if connection is None:
-            checks.skip("database version", "rights", "schema")
+            checks.skip(*NEEDS_CONNECTION)
             return
         checks.attempt("database version", lambda: require_version(connection), "PostgreSQL {}".format)
         checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")

@@ -94,6 +94,20 @@ def test_no_settings(monkeypatch: pytest.MonkeyPatch, database_url: str) -> None
     assert {"database", "schema", "rights"} < {item.what for item in checks.items}
 
 
+def test_wrong_database_setting(settings: pytest.MonkeyPatch) -> None:
+    """What hangs on it is listed as not tried, and the account is tried all the same."""
+    settings.setenv("DATABASE_URL", "mysql://planted-secret@db/w")
+    checks = checked()
+    failed = failures(checks)
+
+    assert ["settings", "database", "database version", "rights", "schema"] == list(failed)
+    assert "DATABASE_URL" in failed["settings"]
+    assert {"not tried: first settings must be right"} == {failed[what] for what in list(failed)[1:]}
+    assert checks.exit_code == 2
+    assert "acme: imports" in {item.what for item in checks.items if item.ok}
+    assert "planted-secret" not in str(checks.to_json())
+
+
 def test_wrong_secret(settings: pytest.MonkeyPatch) -> None:
     """Without a token nothing else of the account can be tried; the warehouse can."""
     settings.setenv("TALKDESK_CLIENT_SECRET", "planted-secret")
