@@ -98,8 +98,14 @@ def nodes(plan: Any) -> Iterator[dict[str, Any]]:
 
 
 def scanned(plan: Any) -> set[str]:
-    """The large tables that a plan reads from end to end."""
-    return {node["Relation Name"] for node in nodes(plan) if node.get("Node Type") == "Seq Scan"} & LARGE
+    """The large tables that a plan reads from end to end, or through an index without asking it for the account."""
+    read = [node for node in nodes(plan) if node.get("Node Type", "").endswith("Scan") and "account" not in asked(node)]
+    return {node.get("Relation Name", "") for node in read} & LARGE
+
+
+def asked(node: dict[str, Any]) -> str:
+    """What a node asks an index for, itself or by the bitmap below it."""
+    return " ".join(each.get("Index Cond", "") for each in nodes(node))
 
 
 def has_subplan(plan: Any) -> bool:

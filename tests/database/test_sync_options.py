@@ -1,5 +1,6 @@
 """What the sync can be told: a window, everything again, a part only, nothing for real."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 from psycopg.conninfo import make_conninfo
+from starlette.requests import Request
+from starlette.responses import Response
 
 from etl.sandbox.faults import edit_json
+from etl.sandbox.wire import Proceed
 from tests.account import RECORDS, RESOURCES, Account, changes
 from tests.expected import require_level
 
@@ -315,3 +319,29 @@ def test_texts_are_stored_as_they_are(acme: Account, monkeypatch: pytest.MonkeyP
     assert ["id:é"] == acme.column("SELECT DISTINCT left(record_key, 4) FROM talkdesk.import_records")
     assert ["réussi"] == acme.column("SELECT DISTINCT status FROM talkdesk.import_records")
     assert ["Zoë"] == acme.column("SELECT DISTINCT data ->> 'Name' FROM talkdesk.import_records")
+
+
+class Crowd:
+    """Counts the requests under way at once, each of which takes a moment."""
+
+    def __init__(self) -> None:
+        self.most = self._now = 0
+
+    async def fault(self, _request: Request, proceed: Proceed) -> Response:
+        """What makes requests take a moment."""
+        self._now += 1
+        self.most = max(self.most, self._now)
+        await asyncio.sleep(0.05)
+        self._now -= 1
+        return await proceed()
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_requests_are_under_way_than_allowed(acme: Account, concurrency: int) -> None:
+    """One at a time is polite, and no less correct."""
+    acme.changes["concurrency"], crowd = concurrency, Crowd()
+    acme.sandbox.faults.add(crowd.fault)
+    acme.sync()
+
+    assert concurrency == crowd.most
+    require_level(acme)
