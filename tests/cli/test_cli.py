@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +43,14 @@ def test_help(bare: Command, name: str) -> None:
     assert (0, "") == (said.code, said.err)
     assert golden.read_text(encoding="utf-8") == said.out
     assert 100 >= max(map(len, said.out.splitlines()))
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Whoever asks for help, or mistypes, does not wait for network, database and settings."""
+    program = "import sys, etl.cli; print(*sys.modules)"
+    found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True, cwd=CHECKOUT)
+
+    assert set() == {"requests", "sqlalchemy", "psycopg", "alembic", "pydantic"} & set(found.stdout.split())
 
 
 def test_every_command_takes_the_common_options() -> None:

@@ -49,6 +49,17 @@ def test_an_option_is_renamed(synced: Account) -> None:
     assert [["Hardware", "Notebook", "13 inch"]] == synced.column(ENTRY_AS_OF, now(), PRODUCT, SMALL)
 
 
+def test_a_renamed_leaf_is_one_row_and_one_version(synced: Account) -> None:
+    """Whatever else came in the same answer is left as it is."""
+    before = now()
+    synced.world.rename_entry(PRODUCT, SMALL, "13.3 inch")
+    synced.sync()
+
+    changed = "SELECT path FROM talkdesk.case_field_entries WHERE last_changed_at > %s"
+    opened = "SELECT path FROM talkdesk.case_field_entries_versions WHERE valid_from > %s"
+    assert [list(SMALL)] == synced.column(changed, before) == synced.column(opened, before)
+
+
 def test_renamed_to_and_fro(synced: Account) -> None:
     """Every label that a sync saw is a version, also one that was there before."""
     for label in ("Notebook", "Notebook", "Laptop"):

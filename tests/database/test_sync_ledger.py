@@ -66,6 +66,19 @@ def test_the_ledger_counts_retries(acme: Account) -> None:
     assert 0 == outcome.exit_code
 
 
+def test_where_the_time_went(acme: Account) -> None:
+    """Where the source is slow, the loader waits, and the ledger says the same as the program."""
+    acme.sandbox.faults.use("slow=0.4,times=1,path=/records")
+    acme.changes["concurrency"] = 1
+    outcome = acme.sync()
+
+    (row,) = [row for row in acme.rows(RESOURCES_OF_RUN, outcome.run_id) if row["resource"] == "import_records"]
+    said = outcome.to_json()["traffic"]["acme"]["import_records"]
+    assert 0.4 <= min(row["waiting_seconds"], row["fetch_seconds"])
+    assert 0 < min(row["flatten_seconds"], row["load_seconds"], row["bytes"])
+    assert said == {name: pytest.approx(row.get(name, said[name]), abs=0.001) for name in said}
+
+
 def test_a_line_for_each_resource(acme: Account, caplog: pytest.LogCaptureFixture) -> None:
     """The talk names account, resource and counts, in words that a machine can cut."""
     with caplog.at_level(logging.INFO, logger="etl"):
