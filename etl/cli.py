@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl import __version__
+from etl.commands.help import EXIT_CODES, SETTINGS
 from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, one_line
-from etl.help import EXIT_CODES, SETTINGS
 
 if TYPE_CHECKING:
-    from etl.job import Options
-    from etl.outcome import SyncOutcome
+    from etl.sync.outcome import SyncOutcome
+    from etl.sync.run import Options
 
 log = logging.getLogger("etl")
 
@@ -144,21 +144,21 @@ def commands() -> None:
 def sync(**arguments: Any) -> int:
     """Bring the warehouse level with the source."""
     _talk(quiet=arguments["quiet"], verbose=arguments["verbose"])
-    from etl.window import parse_window  # noqa: PLC0415
+    from etl.instants import parse_window  # noqa: PLC0415
 
     window = parse_window(arguments["from_"], arguments["to"])
     outcome = _sync(arguments, _options(arguments, window))
     if arguments["as_json"]:
         _print_json(outcome.to_json())
     elif not arguments["quiet"] or outcome.exit_code:
-        from etl.summary import summary  # noqa: PLC0415
+        from etl.commands.summary import summary  # noqa: PLC0415
 
         click.echo(summary(outcome))
     return outcome.exit_code
 
 
 def _options(arguments: dict[str, Any], window: Any) -> "Options":
-    from etl.job import Options  # noqa: PLC0415
+    from etl.sync.run import Options  # noqa: PLC0415
 
     return Options(arguments["only"], window, arguments["full"], arguments["dry_run"])
 
@@ -166,13 +166,15 @@ def _options(arguments: dict[str, Any], window: Any) -> "Options":
 def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
     from datetime import timedelta  # noqa: PLC0415
 
-    from etl import config, database, runner  # noqa: PLC0415
-    from etl.progress import progress_bar  # noqa: PLC0415
+    from etl import config  # noqa: PLC0415
+    from etl.commands.progress import progress_bar  # noqa: PLC0415
+    from etl.sync.accounts import sync_accounts  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
-    with database.warehouse_url(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
-        return runner.sync_accounts(
-            database.open_engine(url),
+    with connections.warehouse_url(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
+        return sync_accounts(
+            connections.open_engine(url),
             accounts,
             options,
             keep_rejected=timedelta(days=settings.rejected_keep_days),
@@ -217,14 +219,15 @@ def _on_signals(handler: Callable[..., None]) -> None:
 def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
-    from etl import config, database  # noqa: PLC0415
+    from etl import config  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
 
     if sql:
-        script = database.migration_sql()
+        script = connections.migration_sql()
         _print_json({"sql": script}) if as_json else click.echo(script)
         return
-    with database.warehouse_url(config.load_warehouse()) as url:
-        before, after = database.migrate(url)
+    with connections.warehouse_url(config.load_warehouse()) as url:
+        before, after = connections.migrate(url)
     if as_json:
         _print_json({"before": before, "after": after})
     else:
@@ -241,11 +244,12 @@ def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
 def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Show how current the warehouse is; reads only the warehouse."""
     _talk(quiet=quiet, verbose=verbose)
-    from etl import config, database  # noqa: PLC0415
-    from etl.status import parse_duration, read_status  # noqa: PLC0415
+    from etl import config  # noqa: PLC0415
+    from etl.commands.status import parse_duration, read_status  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
 
     age = parse_duration(max_age) if max_age else None
-    with database.warehouse_url(config.load_warehouse()) as url, database.read_only(url) as connection:
+    with connections.warehouse_url(config.load_warehouse()) as url, connections.read_only(url) as connection:
         found = read_status(connection, max_age=age, accounts=config.account_names())
     _print_json(found.to_json()) if as_json else found.print()
     return FOUND if found.stale else DONE
@@ -264,10 +268,11 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
 def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Run one SQL statement against the warehouse, read-only."""
     _talk(quiet=quiet, verbose=verbose)
-    from etl import config, database  # noqa: PLC0415
-    from etl.query import print_query  # noqa: PLC0415
+    from etl import config  # noqa: PLC0415
+    from etl.commands.query import print_query  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
 
-    with database.warehouse_url(config.load_warehouse()) as url:
+    with connections.warehouse_url(config.load_warehouse()) as url:
         print_query(url, sql, "object" if as_json else form)
 
 
@@ -278,11 +283,12 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
 def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Compare source and warehouse and list every difference; writes nothing."""
     _talk(quiet=quiet, verbose=verbose)
-    from etl import config, database  # noqa: PLC0415
+    from etl import config  # noqa: PLC0415
     from etl.verify import verify_accounts  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
 
     settings, chosen = config.load(accounts)
-    with database.warehouse_url(settings) as url:
+    with connections.warehouse_url(settings) as url:
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals())
     _print_json(found.to_json()) if as_json else found.print()
     return found.exit_code
@@ -293,7 +299,7 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
 def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Try everything that a first sync needs, and say per item what is wrong and what to do."""
     _talk(quiet=quiet, verbose=verbose)
-    from etl.check import check_everything  # noqa: PLC0415
+    from etl.commands.check import check_everything  # noqa: PLC0415
 
     found = check_everything(stop=stop_on_signals())
     _print_json(found.to_json()) if as_json else found.print()
@@ -358,6 +364,6 @@ def demo(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Sync a local sandbox into an embedded Postgres and show the result; nothing to configure."""
     _talk(quiet=quiet or not verbose, verbose=verbose)
     _require_extra("demo", "uvicorn", "starlette")
-    from etl.demo import run_demo  # noqa: PLC0415
+    from etl.commands.demo import run_demo  # noqa: PLC0415
 
     return run_demo(as_json=as_json, stop=stop_on_signals())

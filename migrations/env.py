@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import Connection, text
 
-from etl.tables import SCHEMA, metadata
+from etl.warehouse.tables import SCHEMA, metadata
 
 # Lock waits are short because a waiting DDL statement blocks every reader behind it.
 # The setting for Citus is accepted and ignored by plain Postgres.

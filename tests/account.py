@@ -12,15 +12,15 @@ import psycopg
 from psycopg.rows import dict_row
 from pydantic import SecretStr
 
-from etl import tables
 from etl.config import AccountSettings
-from etl.database import open_engine
-from etl.job import Options
-from etl.outcome import SyncOutcome
-from etl.runner import sync_accounts
+from etl.instants import parse_window
 from etl.sandbox import Sandbox, World
 from etl.sandbox import running as running_sandbox
-from etl.window import parse_window
+from etl.sync.accounts import sync_accounts
+from etl.sync.outcome import SyncOutcome
+from etl.sync.run import Options
+from etl.warehouse import tables
+from etl.warehouse.connections import open_engine
 
 NAME = "acme"
 RESOURCES = ("imports", "import_records", "case_fields", "case_field_entries")

@@ -94,7 +94,7 @@ def connection(worker_database_url: str) -> Iterator[Connection]:
 
     A session bound to it takes `join_transaction_mode="create_savepoint"`; other code, `begin_nested()`.
     """
-    from etl.database import open_engine  # noqa: PLC0415 - if it is broken, other tests still run
+    from etl.warehouse.connections import open_engine  # noqa: PLC0415 - if it is broken, other tests still run
 
     with open_engine(worker_database_url).connect() as connection:
         transaction = connection.begin()

@@ -9,9 +9,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from etl import embedded
-from etl.embedded import places, server
 from etl.errors import DatabaseError
+from etl.warehouse import embedded
+from etl.warehouse.embedded import places, server
 
 CHECKOUT = Path(__file__).parents[1]
 

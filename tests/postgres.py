@@ -17,8 +17,8 @@ import psycopg
 from psycopg import sql
 from sqlalchemy import make_url
 
-from etl import embedded
 from etl.errors import DatabaseError
+from etl.warehouse import embedded
 
 PREFIX = "talkdesk-etl-test-"
 ROOMY_BYTES = 4_000_000_000
@@ -95,7 +95,7 @@ def session_server(folder: Path) -> Server:
 
 
 def _make_template(server: Server) -> None:
-    from etl.database import migrate  # noqa: PLC0415 - if it is broken, other tests still run
+    from etl.warehouse.connections import migrate  # noqa: PLC0415 - if it is broken, other tests still run
 
     _execute(server, "DROP DATABASE IF EXISTS {}", server.template)
     _execute(server, "CREATE DATABASE {}", server.template)

@@ -8,7 +8,7 @@ from platformdirs import user_data_path
 from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from etl.config.values import (
+from etl.config.fields import (
     Count,
     FileContent,
     Label,

@@ -13,12 +13,12 @@ from typing import TypedDict, Unpack
 import uvicorn
 
 from etl.errors import UsageError
-from etl.sandbox.api import Sandbox, create_app
-from etl.sandbox.listing import PageSize
-from etl.sandbox.live import moving
-from etl.sandbox.tokens import SCOPES, OAuthClient, Tokens
-from etl.sandbox.wire import OpenProtocol
-from etl.sandbox.world import World
+from etl.sandbox.api.app import Sandbox, create_app
+from etl.sandbox.api.listing import PageSize
+from etl.sandbox.api.tokens import SCOPES, OAuthClient, Tokens
+from etl.sandbox.faults.stream import OpenProtocol
+from etl.sandbox.world.live import moving
+from etl.sandbox.world.world import World
 
 HOST = "127.0.0.1"
 BACKLOG = 128

@@ -9,8 +9,8 @@ import psycopg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from etl.database import open_engine, require_head, translated
 from etl.errors import Interrupted
+from etl.warehouse.connections import open_engine, require_head, translated
 
 T = TypeVar("T")
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from etl.counts import RESOURCES
 from etl.errors import DONE, FOUND, PARTLY_DONE, EtlError
-from etl.outcome import Failure
+from etl.sync.outcome import Failure
+from etl.warehouse.counts import RESOURCES
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -28,8 +28,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
-from etl.loader import ENTRIES, IMPORTS, Key, Versioned
-from etl.loader.versioned import (
+from etl.load import ENTRIES, IMPORTS, Key, Versioned
+from etl.load.versioned import (
     ACCOUNT,
     ROWS_PER_STATEMENT,
     current_version,

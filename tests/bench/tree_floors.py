@@ -13,9 +13,11 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import Table
 
-from etl import hal, tables, transformer
+from etl.extract import hal
 from etl.rows import EntryRow
-from etl.transformer import CaseField
+from etl.transform import records as transformer
+from etl.transform.records import CaseField
+from etl.warehouse import tables
 from tests.bench.data import CASE_FIELDS
 from tests.bench.floors import Stopwatch, bodies
 from tests.bench.load_floors import copy_rows, names_of

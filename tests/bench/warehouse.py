@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from etl import embedded
+from etl.warehouse import embedded
 from tests.bench.processes import cpu_seconds_of_server
 
 Error = psycopg.Error

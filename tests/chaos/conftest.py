@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import Engine
 
-from etl import patience
-from etl.database import open_engine
+from etl.extract import retrying
 from etl.sandbox import Sandbox, World, running
+from etl.warehouse.connections import open_engine
 from tests import postgres
 from tests.chaos.trial import Trial
 
@@ -48,5 +48,5 @@ def sandbox() -> Iterator[Sandbox]:
 @pytest.fixture
 def trial(sandbox: Sandbox, shared_url: str, shared_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> Trial:
     """An account that was never synced; who retries does not wait long."""
-    monkeypatch.setattr(patience, "_back_off", lambda _: random.uniform(0, 0.04))  # noqa: S311 - jitter
+    monkeypatch.setattr(retrying, "_back_off", lambda _: random.uniform(0, 0.04))  # noqa: S311 - jitter
     return Trial(sandbox, shared_engine, shared_url, f"trial-{uuid4().hex[:12]}")

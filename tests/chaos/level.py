@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from etl.sandbox import Sandbox
-from etl.sandbox.moves import BulkImport
+from etl.sandbox.world.moves import BulkImport
 
 Item = dict[str, Any]
 

@@ -22,10 +22,11 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from etl import database, embedded, guard, warehouse
 from etl.errors import DONE, PARTLY_DONE, DatabaseError, LockHeld
-from etl.outcome import SyncOutcome
-from etl.sandbox import faults, when
+from etl.sandbox.faults import answers as faulty
+from etl.sandbox.faults import rules
+from etl.sync.outcome import SyncOutcome
+from etl.warehouse import connections, embedded, guard, session
 from tests import account as accounts
 from tests.account import Account
 from tests.chaos import process
@@ -87,10 +88,10 @@ def remote(acme: Account, plug: Plug) -> Account:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What takes half a minute in life is over in a few seconds."""
-    monkeypatch.setattr(warehouse, "RECONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(session, "RECONNECT_SECONDS", 0.5)
     monkeypatch.setattr(guard, "SILENT_SECONDS", 0.3)
     monkeypatch.setattr(guard, "NEWCOMER_SECONDS", 1)
-    monkeypatch.setitem(database.NETWORK, "connect_timeout", 1)
+    monkeypatch.setitem(connections.NETWORK, "connect_timeout", 1)
 
 
 @contextmanager
@@ -283,7 +284,7 @@ def test_a_role_that_may_write(acme: Account) -> None:
         "timezone = 'Asia/Kathmandu'",
         "search_path = pg_catalog",
     )
-    acme.sandbox.faults.use(f"slow=0.4,times=1,path={when.RECORDS}")
+    acme.sandbox.faults.use(f"slow=0.4,times=1,path={rules.RECORDS}")
     with role(acme, USAGE, READ, WRITE, *(f"ALTER ROLE {{role}} SET {setting}" for setting in odd)) as loader:
         assert_recovers(loader)
 
@@ -315,7 +316,7 @@ def test_a_schema_ahead_cannot_be_migrated(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE talkdesk.alembic_version SET version_num = '9999'")
     with pytest.raises(DatabaseError, match="revision 9999, which this version does not know: install the newer"):
-        database.migrate(database_url)
+        connections.migrate(database_url)
 
 
 # Lost in mid-run, and back
@@ -371,7 +372,7 @@ def test_lost_again_while_it_asks(
 ) -> None:
     """The connection that asks what became of a commit is lost, too; the one after it has the lock again."""
     locks: list[int] = []
-    acme.sandbox.faults.add(faults.meanwhile(lambda _: locks.append(acme.value(LOCKS))), path=when.FIELDS)
+    acme.sandbox.faults.add(faulty.meanwhile(lambda _: locks.append(acme.value(LOCKS))), path=rules.FIELDS)
 
     def twice() -> None:
         plug.strike = Strike(plug.cut, text=b"pg_xact_status", answered=answered)
@@ -450,8 +451,8 @@ def test_terminated_while_a_statement_waits(acme: Account, undisturbed: Counts) 
 def test_a_server_that_crashes(home: Path) -> None:
     """A server of its own is killed outright, and back within seconds."""
     with embedded.running(home) as url, accounts.running(url, **SMALL) as acme:
-        database.migrate(url)
-        rule = acme.sandbox.faults.use(f"slow=1,path={when.RECORDS}")
+        connections.migrate(url)
+        rule = acme.sandbox.faults.use(f"slow=1,path={rules.RECORDS}")
 
         def crash() -> None:
             process.wait_until(lambda: rule.struck)
@@ -550,7 +551,7 @@ def test_given_up_within_half_a_minute(remote: Account, plug: Plug) -> None:
 
 def test_a_table_locked_by_somebody(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """A long transaction of somebody else is waited for, but not for ever."""
-    monkeypatch.setitem(database.SESSION, "lock_timeout", "300ms")
+    monkeypatch.setitem(connections.SESSION, "lock_timeout", "300ms")
     with psycopg.connect(acme.url) as blocker:
         blocker.execute("LOCK TABLE talkdesk.import_records")
         outcome = acme.sync()
@@ -563,7 +564,7 @@ def test_a_table_locked_by_somebody(acme: Account, monkeypatch: pytest.MonkeyPat
 
 def test_nothing_was_done_before_the_locked_table(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """To have read something is not to have synced something."""
-    monkeypatch.setitem(database.SESSION, "lock_timeout", "300ms")
+    monkeypatch.setitem(connections.SESSION, "lock_timeout", "300ms")
     before = stored(acme)
     with psycopg.connect(acme.url) as blocker:
         blocker.execute("LOCK TABLE talkdesk.imports")
@@ -575,7 +576,7 @@ def test_nothing_was_done_before_the_locked_table(acme: Account, monkeypatch: py
 
 
 def test_the_wait_for_a_lock_is_ten_seconds() -> None:
-    assert "10s" == database.SESSION["lock_timeout"]
+    assert "10s" == connections.SESSION["lock_timeout"]
 
 
 @contextmanager

@@ -13,16 +13,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl import reading, transformer
-from etl.counts import RESOURCES
 from etl.errors import DONE, PARTLY_DONE, SourceMalformed
-from etl.hal import parse_json
-from etl.job import Options
-from etl.loader import records as loader_of_records
-from etl.loader import versioned
-from etl.outcome import SyncOutcome
-from etl.sandbox import Sandbox, World, faults, running, when
-from etl.values import json_bytes, parse_text
+from etl.extract.hal import parse_json
+from etl.load import records as loader_of_records
+from etl.load import versioned
+from etl.reading import records as reading
+from etl.sandbox import Sandbox, World, running
+from etl.sandbox.faults import answers as faulty
+from etl.sandbox.faults import rules
+from etl.sync.outcome import SyncOutcome
+from etl.sync.run import Options
+from etl.transform import records as transformer
+from etl.transform.columns import json_bytes, parse_text
+from etl.warehouse.counts import RESOURCES
 from tests.chaos.level import assert_case_fields, assert_imports, opened
 from tests.chaos.trial import IMPATIENT, Trial, assert_succeeded, changes, messages
 from tests.laws import json_items
@@ -235,8 +238,8 @@ def test_the_same_field_twice(trial: Trial, neighbours: Neighbours) -> None:
 def test_keys_twice_in_an_object(trial: Trial, neighbours: Neighbours) -> None:
     """The last one counts, as everywhere; keys that only cleaning made equal are both kept."""
     trial.sandbox.world.put_import({"id": "twin", "status": "COMPLETED", "a\x00": 1, f"a{REPLACEMENT}": 2}, [])
-    twice = faults.edit(lambda body: body.replace(b'"id":"twin"', b'"id":"x","id":"twin"'))
-    trial.sandbox.faults.add(twice, path=when.IMPORTS)
+    twice = faulty.edit(lambda body: body.replace(b'"id":"twin"', b'"id":"x","id":"twin"'))
+    trial.sandbox.faults.add(twice, path=rules.IMPORTS)
     assert_succeeded(sync_twice(trial, neighbours))
 
     (row,) = [row for row in trial.rows("imports") if row["import_id"] == "twin"]
@@ -314,7 +317,7 @@ def test_odd_numbers(trial: Trial, neighbours: Neighbours) -> None:
         trial.sandbox.world.put_import({"id": f"odd-{number}", "total_records": f"@{number}@", "n": f"@{number}@"})
         records = [{"line": f"@{number}@", "n": f"@{number}@", "error": f"@{number}@", "id": f"@{number}@"}]
         trial.sandbox.world.put_import({"id": f"odd-{text!r}", "status": "COMPLETED"}, records)
-    trial.sandbox.faults.add(faults.edit(lambda body: re.sub(rb'"@(\d+)@"', lambda m: NUMBERS[int(m[1])], body)))
+    trial.sandbox.faults.add(faulty.edit(lambda body: re.sub(rb'"@(\d+)@"', lambda m: NUMBERS[int(m[1])], body)))
     assert_succeeded(sync_twice(trial, neighbours))
 
     rows = {row["import_id"]: row for row in trial.rows("imports")}
@@ -500,9 +503,9 @@ def test_as_deep_as_can_be(trial: Trial, neighbours: Neighbours, depth: int) -> 
     deep = b'{"k":' * depth + b"1" + b"}" * depth
     trial.sandbox.world.put_import({"id": "deep", "status": "COMPLETED"}, [])
     record = b'{"_embedded":{"records":[{"id":"r","Email":%s,"errors":[{"more":%s}]}]}}' % (deep, deep)
-    trial.sandbox.faults.add(faults.answer(record), path="/deep/records")
+    trial.sandbox.faults.add(faulty.answer(record), path="/deep/records")
     field = b'[{"key":"k","more":%s,"dict_list":[{"key":"e","more":%s}]}]' % (deep, deep)
-    trial.sandbox.faults.add(faults.answer(field), path=when.FIELDS)
+    trial.sandbox.faults.add(faulty.answer(field), path=rules.FIELDS)
     outcome = trial.sync(**IMPATIENT)
 
     assert {failure.exit_code for failure in outcome.failures} <= {SourceMalformed.exit_code}
@@ -549,10 +552,10 @@ def serving(sandbox: Sandbox, world: HostileWorld) -> Iterator[None]:
     for number, (item, own) in enumerate(world.imports):
         linked = item | {"_links": {"records": {"href": f"/r/{number}"}}} if isinstance(item, dict) else item
         listed.append(linked)
-        sandbox.faults.add(faults.answer(json_bytes({"_embedded": {"records": own}})), path=f"/r/{number}$")
-    answers = {when.IMPORTS: {"_embedded": {"imports": listed}, "total": len(listed)}, when.FIELDS: world.fields}
+        sandbox.faults.add(faulty.answer(json_bytes({"_embedded": {"records": own}})), path=f"/r/{number}$")
+    answers = {rules.IMPORTS: {"_embedded": {"imports": listed}, "total": len(listed)}, rules.FIELDS: world.fields}
     for path, body in answers.items():
-        sandbox.faults.add(faults.answer(json_bytes(body)), path=path)
+        sandbox.faults.add(faulty.answer(json_bytes(body)), path=path)
     yield
     sandbox.faults.clear()
 

@@ -17,9 +17,9 @@ from uuid import uuid4
 import psycopg
 import pytest
 
-from etl import embedded
 from etl.errors import DONE, LockHeld
-from etl.sandbox import when
+from etl.sandbox.faults import rules
+from etl.warehouse import embedded
 from tests import account as accounts
 from tests.account import Account
 from tests.chaos.level import assert_level
@@ -193,7 +193,7 @@ def test_killed_while_a_statement_works(acme: Account, work: str) -> None:
 @contextmanager
 def at_work(account: Account, *arguments: str, **settings: str) -> Iterator[Sync]:
     """Inside, a sync has the account's lock and waits for the source; then it is asked to stop."""
-    rule = account.sandbox.faults.use(f"hang,path={when.IMPORTS}")
+    rule = account.sandbox.faults.use(f"hang,path={rules.IMPORTS}")
     sync = Sync(account, *arguments, **settings)
     wait_until(lambda: rule.struck)
     account.sandbox.faults.remove(rule)

@@ -29,10 +29,15 @@ from sqlalchemy import make_url
 from starlette.requests import Request
 from starlette.responses import Response
 
-from etl import auth, cli, patience, reading, transformer, transport
+from etl import cli
 from etl.errors import DONE, PARTLY_DONE, DatabaseError, SourceRefused, UsageError
-from etl.sandbox import Sandbox, World, faults, running, when
-from etl.sandbox.wire import Fault, Proceed
+from etl.extract import auth, retrying, transport
+from etl.reading import records as reading
+from etl.sandbox import Sandbox, World, running
+from etl.sandbox.faults import answers as faulty
+from etl.sandbox.faults import rules
+from etl.sandbox.faults.stream import Fault, Proceed
+from etl.transform import records as transformer
 from tests import launcher, postgres
 
 CHECKOUT = Path(__file__).parents[2]
@@ -134,7 +139,7 @@ def program(
     root, level = logging.getLogger(), logging.getLogger("etl").level
     handlers, signals = root.handlers[:], {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
     thresholds = gc.get_threshold()
-    monkeypatch.setattr(patience, "_back_off", lambda _: 0.01)
+    monkeypatch.setattr(retrying, "_back_off", lambda _: 0.01)
 
     def run(*arguments: str, **variables: str) -> Said:
         with monkeypatch.context() as patch:
@@ -201,32 +206,32 @@ LINK = f"/bulk-imports/users/{quote(EMAIL)}/records?email={quote(EMAIL)}&phone={
 def next_link(before: str = "", after: str = "") -> Fault:
     """An empty page whose next link has the people in it."""
     body = '{"_embedded":{"imports":[]},"_links":{"next":{"href":"' + before + LINK + after + '"}}}'
-    return faults.answer(body.encode())
+    return faulty.answer(body.encode())
 
 
 PLANTED: dict[str, Fault] = {
-    **{f"{status} echoes": faults.answer(ECHO, status=status) for status in (400, 401, 403, 404, 409, 422, 429, 500)},
-    "page": faults.answer(PAGE, media_type="text/html"),
-    "page of an error": faults.answer(PAGE, status=502, media_type="text/html"),
-    "broken JSON": faults.answer(f'{{"email": "{EMAIL}", "phone": {PHONE}, "name": "{NAME}'.encode()),
-    "a text": faults.answer(f'"{EMAIL}"'.encode()),
-    "an error in place of items": faults.answer(ECHO),
-    "keys": faults.answer(f'{{"_embedded": {{"{EMAIL}": [1], "{PHONE}": [2], "{NAME}": {{}}}}}}'.encode()),
-    "not UTF-8": faults.answer(f'{{"email": "{EMAIL}\xff"}}'.encode("latin-1")),
-    "NaN": faults.answer(f'{{"{EMAIL}": NaN}}'.encode()),
-    "redirect": with_header("Location", f"https://example.com/?email={EMAIL}&token={SECRET}", faults.empty(302)),
-    "redirect here": with_header("Location", LINK, faults.empty(302)),
-    "redirect nowhere": with_header("Location", f"http://[{EMAIL}", faults.empty(302)),
-    "trace": with_header("platform-tid", f"{EMAIL} {PHONE}", faults.answer(ECHO, status=500)),
-    "content type": with_header("Content-Type", f"text/{EMAIL}; name={NAME}", faults.answer(PAGE)),
-    "retry after": with_header("Retry-After", EMAIL, faults.answer(ECHO, status=429)),
-    "encoding": with_header("Content-Encoding", EMAIL, faults.answer(PAGE)),
+    **{f"{status} echoes": faulty.answer(ECHO, status=status) for status in (400, 401, 403, 404, 409, 422, 429, 500)},
+    "page": faulty.answer(PAGE, media_type="text/html"),
+    "page of an error": faulty.answer(PAGE, status=502, media_type="text/html"),
+    "broken JSON": faulty.answer(f'{{"email": "{EMAIL}", "phone": {PHONE}, "name": "{NAME}'.encode()),
+    "a text": faulty.answer(f'"{EMAIL}"'.encode()),
+    "an error in place of items": faulty.answer(ECHO),
+    "keys": faulty.answer(f'{{"_embedded": {{"{EMAIL}": [1], "{PHONE}": [2], "{NAME}": {{}}}}}}'.encode()),
+    "not UTF-8": faulty.answer(f'{{"email": "{EMAIL}\xff"}}'.encode("latin-1")),
+    "NaN": faulty.answer(f'{{"{EMAIL}": NaN}}'.encode()),
+    "redirect": with_header("Location", f"https://example.com/?email={EMAIL}&token={SECRET}", faulty.empty(302)),
+    "redirect here": with_header("Location", LINK, faulty.empty(302)),
+    "redirect nowhere": with_header("Location", f"http://[{EMAIL}", faulty.empty(302)),
+    "trace": with_header("platform-tid", f"{EMAIL} {PHONE}", faulty.answer(ECHO, status=500)),
+    "content type": with_header("Content-Type", f"text/{EMAIL}; name={NAME}", faulty.answer(PAGE)),
+    "retry after": with_header("Retry-After", EMAIL, faulty.answer(ECHO, status=429)),
+    "encoding": with_header("Content-Encoding", EMAIL, faulty.answer(PAGE)),
     "next": next_link(),
     "next at another host": next_link(f"https://{PERSON}.example.com", ""),
     "next is a template": next_link(after="{email}"),
     "next is no address": next_link(f"mailto:{EMAIL}", ""),
     "next is broken": next_link(f"http://[{EMAIL}", ""),
-    "records": faults.edit(lambda body: re.sub(rb'[^"]*/records"', f'{LINK}"'.encode(), body)),
+    "records": faulty.edit(lambda body: re.sub(rb'[^"]*/records"', f'{LINK}"'.encode(), body)),
 }
 
 
@@ -237,7 +242,7 @@ def test_nothing_is_said(program: Program, sandbox: Sandbox, urls: dict[str, str
     verbose = program("sync", "-v", "--full")
     machine = program("sync", "--json")
     sandbox.faults.clear()
-    sandbox.faults.add(PLANTED[name], path=when.RECORDS)
+    sandbox.faults.add(PLANTED[name], path=rules.RECORDS)
     records = program("sync", "-v", "--full")
     said = verbose.text + machine.text + records.text
 
@@ -264,7 +269,7 @@ def test_other_commands_say_nothing(
         connection.execute("UPDATE talkdesk.import_records SET data = data || jsonb_build_object('Email', 'x')")
         connection.execute("UPDATE talkdesk.imports SET filename = 'x'")
     said = [program(*arguments, "-v"), program(*arguments, "--json")]
-    sandbox.faults.add(faults.answer(ECHO, status=403))
+    sandbox.faults.add(faulty.answer(ECHO, status=403))
     said += [program(*arguments, "-v"), program(*arguments, "--json")]
     text = "".join(each.text for each in said)
 
@@ -276,9 +281,9 @@ def test_other_commands_say_nothing(
 def test_tokens_are_asked_for_in_silence(program: Program, sandbox: Sandbox, name: str) -> None:
     """Who refuses a token may echo the request."""
     echo = f'{{"error":"{EMAIL}","error_description":"{SECRET} {EMAIL}","access_token":"{SECRET}\\n"}}'.encode()
-    for fault in (PLANTED[name], faults.answer(echo, status=401), faults.answer(echo)):
+    for fault in (PLANTED[name], faulty.answer(echo, status=401), faulty.answer(echo)):
         sandbox.faults.clear()
-        sandbox.faults.add(fault, path=when.TOKEN)
+        sandbox.faults.add(fault, path=rules.TOKEN)
         said = program("sync", "-v")
 
         assert said.code in {3, 4, 5}

@@ -19,11 +19,14 @@ import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from etl import embedded, loader, pipeline, runner
-from etl.embedded import locks, places
+from etl import load
 from etl.errors import DONE, Interrupted
-from etl.job import Job
-from etl.sandbox import when
+from etl.sandbox.faults import rules
+from etl.sync import accounts as runner
+from etl.sync import pipeline
+from etl.sync.run import Job
+from etl.warehouse import embedded
+from etl.warehouse.embedded import locks, places
 from tests import account as accounts
 from tests.account import Account
 from tests.chaos.level import assert_level
@@ -79,13 +82,13 @@ def assert_level_next(account: Account, *before: str) -> None:
 @pytest.mark.parametrize(
     ("number", "fault", "path"),
     [
-        (signal.SIGTERM, "hang", when.TOKEN),
-        (signal.SIGINT, "hang", when.IMPORTS),
-        (signal.SIGTERM, "hang", when.RECORDS),
-        (signal.SIGINT, "hang", when.FIELDS),
-        (signal.SIGTERM, "drip=0.4", when.RECORDS),
-        (signal.SIGINT, "429=60", when.RECORDS),
-        (signal.SIGTERM, "503=empty", when.RECORDS),
+        (signal.SIGTERM, "hang", rules.TOKEN),
+        (signal.SIGINT, "hang", rules.IMPORTS),
+        (signal.SIGTERM, "hang", rules.RECORDS),
+        (signal.SIGINT, "hang", rules.FIELDS),
+        (signal.SIGTERM, "drip=0.4", rules.RECORDS),
+        (signal.SIGINT, "429=60", rules.RECORDS),
+        (signal.SIGTERM, "503=empty", rules.RECORDS),
     ],
 )
 def test_waiting_for_the_source(acme: Account, number: int, fault: str, path: str) -> None:
@@ -138,7 +141,7 @@ def test_waiting_for_another_sync(acme: Account, number: int) -> None:
 
 def test_the_ledger_is_locked(acme: Account) -> None:
     """Then the run cannot be closed, and the next one says that it died."""
-    rule = acme.sandbox.faults.use(f"hang,path={when.RECORDS}")
+    rule = acme.sandbox.faults.use(f"hang,path={rules.RECORDS}")
     sync = Sync(acme)
     wait_until(lambda: rule.struck)
     with locked(acme, "sync_runs"):
@@ -161,7 +164,7 @@ def test_the_database_never_answers(acme: Account) -> None:
 def test_the_database_is_away(acme: Account, how: str) -> None:
     """Silent or gone in mid-run: nobody waits until it is given up."""
     with plugged(acme.url) as plug:
-        rule = acme.sandbox.faults.use(f"slow=0.5,path={when.RECORDS}")
+        rule = acme.sandbox.faults.use(f"slow=0.5,path={rules.RECORDS}")
         sync = Sync(replace(acme, url=plug.url))
         wait_until(lambda: rule.struck)
         getattr(plug, how)()
@@ -174,7 +177,7 @@ def test_the_database_is_away(acme: Account, how: str) -> None:
 
 def test_work_that_does_not_notice(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between its statements a cancel finds nothing to cancel: the connection is cut, and made anew for the ledger."""
-    real, stop = loader.replace_records, threading.Event()
+    real, stop = load.replace_records, threading.Event()
 
     def dawdle(connection: Connection, *arguments: Any) -> Any:
         stop.set()
@@ -183,7 +186,7 @@ def test_work_that_does_not_notice(acme: Account, monkeypatch: pytest.MonkeyPatc
             connection.exec_driver_sql("SELECT 1")
         return real(connection, *arguments)
 
-    monkeypatch.setattr(loader, "replace_records", dawdle)
+    monkeypatch.setattr(load, "replace_records", dawdle)
     began = time.monotonic()
     outcome = accounts.sync(acme, stop=stop)
 
@@ -227,7 +230,7 @@ def test_at_random_instants(acme: Account, seed: int) -> None:
 
 def test_the_second_signal_ends_it_at_once(acme: Account) -> None:
     """Whoever is in a hurry need not wait for the ledger."""
-    rule = acme.sandbox.faults.use(f"hang,path={when.RECORDS}")
+    rule = acme.sandbox.faults.use(f"hang,path={rules.RECORDS}")
     sync = Sync(acme)
     wait_until(lambda: rule.struck)
     with locked(acme, "sync_runs"):
@@ -308,7 +311,7 @@ def test_while_somebody_else_starts_the_embedded_database(acme: Account, home: P
 @signals
 def test_while_the_embedded_database_is_used(acme: Account, home: Path, number: int) -> None:
     """It is stopped in the same two seconds."""
-    rule = acme.sandbox.faults.use(f"hang,path={when.RECORDS}")
+    rule = acme.sandbox.faults.use(f"hang,path={rules.RECORDS}")
     sync = embedded_sync(acme, home)
     wait_until(lambda: rule.struck)
 

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from etl import auth, patience
 from etl.errors import DONE, PARTLY_DONE, SourceMalformed, SourceRefused, SourceUnavailable
-from etl.job import Options
-from etl.outcome import ResourceOutcome, SyncOutcome
-from etl.sandbox import Sandbox, World, faults, running, when
-from etl.sandbox.wire import Fault
+from etl.extract import auth, retrying
+from etl.sandbox import Sandbox, World, running
+from etl.sandbox.faults import answers as faulty
+from etl.sandbox.faults import rules
+from etl.sandbox.faults.stream import Fault
+from etl.sync.outcome import ResourceOutcome, SyncOutcome
+from etl.sync.run import Options
 from tests.chaos.trial import IMPATIENT, Trial, assert_succeeded, changes, messages
 
 UNAVAILABLE, REFUSED, MALFORMED = SourceUnavailable.exit_code, SourceRefused.exit_code, SourceMalformed.exit_code
@@ -48,7 +50,7 @@ OUTAGES = {
     "406": (REFUSED, "406 not_acceptable"),
     "redirect=http://localhost:9": (REFUSED, "leads away from the API"),
 }
-RESOURCES = {"imports": when.IMPORTS, "import_records": when.RECORDS, "case_fields": when.FIELDS}
+RESOURCES = {"imports": rules.IMPORTS, "import_records": rules.RECORDS, "case_fields": rules.FIELDS}
 AFFECTED = {
     "imports": {"imports", "import_records"},
     "import_records": {"import_records"},
@@ -106,7 +108,7 @@ def test_hiccups_are_survived(loaded: Trial, fault: str) -> None:
 @pytest.mark.parametrize("fault", [*GATEWAY[:2], *NO_ANSWER[:4], "login-page", "429=1"])
 def test_hiccups_of_the_token_address(loaded: Trial, fault: str) -> None:
     """A token request is as patient as any other."""
-    loaded.sandbox.faults.use(f"{fault},times=2,path={when.TOKEN}")
+    loaded.sandbox.faults.use(f"{fault},times=2,path={rules.TOKEN}")
 
     assert_succeeded(loaded.sync(timeout=0.5))
     loaded.assert_level()
@@ -172,7 +174,7 @@ def test_refused_connection(loaded: Trial, what: str) -> None:
 
 def test_an_hour_is_not_waited_for(loaded: Trial) -> None:
     """A pause longer than the retries may take ends the run at once, with a line that names both."""
-    rule = loaded.sandbox.faults.use(f"429=3600,path={when.IMPORTS}")
+    rule = loaded.sandbox.faults.use(f"429=3600,path={rules.IMPORTS}")
     outcome = loaded.sync(retry_seconds=120)
 
     assert 1 == rule.struck
@@ -303,7 +305,7 @@ def test_one_scope_is_missing(loaded: Trial, scope: str, missing: str, refused: 
 def test_no_token(loaded: Trial, fault: str, code: int, words: str) -> None:
     """Without a token nothing is read and nothing is changed."""
     before = loaded.snapshot()
-    loaded.sandbox.faults.use(f"{fault},path={when.TOKEN}")
+    loaded.sandbox.faults.use(f"{fault},path={rules.TOKEN}")
     outcome = loaded.sync(**IMPATIENT)
 
     assert (code, "failed") == (outcome.exit_code, outcome.outcome)
@@ -348,7 +350,7 @@ def elsewhere() -> Iterator[Sandbox]:
 @pytest.mark.parametrize("fault", ["links-to", "redirect"])
 def test_nothing_goes_to_another_host(loaded: Trial, elsewhere: Sandbox, fault: str, resource: str) -> None:
     """Links are followed on the configured host, redirects to another one are refused: it gets no request at all."""
-    path = {**RESOURCES, "token": when.TOKEN}[resource]
+    path = {**RESOURCES, "token": rules.TOKEN}[resource]
     loaded.sandbox.faults.use(f"{fault}={elsewhere.origin},path={path}")
     outcome = loaded.sync(**IMPATIENT)
 
@@ -360,7 +362,7 @@ def test_nothing_goes_to_another_host(loaded: Trial, elsewhere: Sandbox, fault: 
 
 def test_redirects_in_a_circle(loaded: Trial) -> None:
     """They end."""
-    loaded.sandbox.faults.add(faults.redirect(""), path=when.FIELDS)
+    loaded.sandbox.faults.add(faulty.redirect(""), path=rules.FIELDS)
     outcome = loaded.sync()
 
     assert PARTLY_DONE == outcome.exit_code
@@ -374,8 +376,8 @@ def test_redirects_in_a_circle(loaded: Trial) -> None:
 def test_import_vanishes_before_its_records_are_read(loaded: Trial) -> None:
     """That is normal: no failure, and the others are loaded."""
     newest = loaded.sandbox.world.imports()[0].id
-    vanish = faults.meanwhile(lambda world: world.forget(newest))
-    loaded.sandbox.faults.add(vanish, path=when.IMPORTS, after=2, times=1)
+    vanish = faulty.meanwhile(lambda world: world.forget(newest))
+    loaded.sandbox.faults.add(vanish, path=rules.IMPORTS, after=2, times=1)
 
     assert_succeeded(loaded.sync())
     assert newest in {row["import_id"] for row in loaded.rows("imports")}
@@ -386,7 +388,7 @@ def test_import_vanishes_before_its_records_are_read(loaded: Trial) -> None:
 def test_import_vanishes_in_mid_records(loaded: Trial) -> None:
     """Half of its records were read: what is stored of it is none, it is said, and the rest is loaded."""
     newest = loaded.sandbox.world.imports()[0].id
-    vanish = faults.meanwhile(lambda world: world.forget(newest))
+    vanish = faulty.meanwhile(lambda world: world.forget(newest))
     loaded.sandbox.faults.add(vanish, path=f"{newest}/records", times=1)
 
     assert {newest} == {failure.import_id for failure in loaded.sync().failures}
@@ -414,7 +416,7 @@ def test_skipped_import_is_asked_for(trial: Trial) -> None:
     hidden = trial.sandbox.world.imports()[3].id
     with trial.sandbox.world.changing_import(hidden) as item:
         item["filename"] = "renamed.csv"
-    trial.sandbox.faults.add(hide(hidden), path=when.IMPORTS)
+    trial.sandbox.faults.add(hide(hidden), path=rules.IMPORTS)
 
     assert_succeeded(trial.sync())
     trial.assert_level()
@@ -428,7 +430,7 @@ def hide(import_id: str) -> Fault:
         body["_embedded"]["imports"] = [item for item in listed if item["id"] != import_id]
         del body["total"]
 
-    return faults.edit_listing(change)
+    return faulty.edit_listing(change)
 
 
 def test_records_change_while_they_are_read(loaded: Trial) -> None:
@@ -438,9 +440,9 @@ def test_records_change_while_they_are_read(loaded: Trial) -> None:
     def work(world: World) -> None:
         world.work_on_import(running_, lines=2)
 
-    loaded.sandbox.faults.add(faults.meanwhile(work), path=f"{running_}/records", after=1, times=1)
+    loaded.sandbox.faults.add(faulty.meanwhile(work), path=f"{running_}/records", after=1, times=1)
     loaded.sandbox.faults.add(
-        faults.meanwhile(lambda world: world.finish_import(running_)), path=f"{running_}/records", after=2, times=1
+        faulty.meanwhile(lambda world: world.finish_import(running_)), path=f"{running_}/records", after=2, times=1
     )
 
     assert_succeeded(loaded.sync())
@@ -451,7 +453,9 @@ def test_records_change_while_they_are_read(loaded: Trial) -> None:
 def test_import_ends_between_list_and_records(loaded: Trial) -> None:
     """It was listed as running, so its records do not count as final, whatever they say."""
     running_ = loaded.sandbox.world.add_import(status="IN_PROGRESS", records=4)
-    loaded.sandbox.faults.add(faults.meanwhile(lambda world: world.finish_import(running_)), path=when.IMPORTS, times=1)
+    loaded.sandbox.faults.add(
+        faulty.meanwhile(lambda world: world.finish_import(running_)), path=rules.IMPORTS, times=1
+    )
 
     assert_succeeded(loaded.sync())
     loaded.assert_recovers()
@@ -481,10 +485,10 @@ def unfinished(world: World) -> set[str]:
 
 def test_outage_in_mid_run_is_short(loaded: Trial, monkeypatch: pytest.MonkeyPatch) -> None:
     """Once the source is known to be away, each further import is tried once, not for its whole time."""
-    monkeypatch.setattr(patience, "_back_off", lambda _: 0.2)
+    monkeypatch.setattr(retrying, "_back_off", lambda _: 0.2)
     for _ in range(30):
         loaded.sandbox.world.add_import(records=1)
-    loaded.sandbox.faults.use(f"503,path={when.RECORDS}")
+    loaded.sandbox.faults.use(f"503,path={rules.RECORDS}")
     outcome = loaded.sync(timeout=1, retry_seconds=1, concurrency=2)
 
     assert PARTLY_DONE == outcome.exit_code
@@ -513,8 +517,8 @@ def test_short_listing(loaded: Trial, resource: str) -> None:
 
 def test_listing_that_was_short_once(loaded: Trial) -> None:
     """Read again it is whole, and nobody is bothered."""
-    loaded.sandbox.faults.use(f"wrong-total=2,times=3,path={when.IMPORTS}")
-    loaded.sandbox.faults.use(f"wrong-total=2,times=1,path={when.RECORDS}")
+    loaded.sandbox.faults.use(f"wrong-total=2,times=3,path={rules.IMPORTS}")
+    loaded.sandbox.faults.use(f"wrong-total=2,times=1,path={rules.RECORDS}")
 
     assert_succeeded(loaded.sync(concurrency=1))
     loaded.assert_level()
@@ -522,8 +526,8 @@ def test_listing_that_was_short_once(loaded: Trial) -> None:
 
 def test_listing_that_counts_more_than_it_holds(loaded: Trial) -> None:
     """The length of a page, too, is something that the source says."""
-    change = faults.edit_listing(lambda body: body.pop("total") and body.update(count=100))
-    loaded.sandbox.faults.add(change, path=when.IMPORTS)
+    change = faulty.edit_listing(lambda body: body.pop("total") and body.update(count=100))
+    loaded.sandbox.faults.add(change, path=rules.IMPORTS)
     outcome = loaded.sync()
 
     assert "imports: 7 items were read, twice, but the source says 100" in messages(outcome)
@@ -533,7 +537,7 @@ def test_listing_that_counts_more_than_it_holds(loaded: Trial) -> None:
 def test_lost_pages_of_records(trial: Trial, caplog: pytest.LogCaptureFixture) -> None:
     """Only the import says how many records there are: it is said, shows in a view, and is tried again."""
     long = trial.sandbox.world.add_import(records=9)
-    trial.sandbox.faults.add(faults.without("_links", "total", "count"), path=when.RECORDS)
+    trial.sandbox.faults.add(faulty.without("_links", "total", "count"), path=rules.RECORDS)
     outcome = trial.sync()
 
     assert DONE == outcome.exit_code
@@ -548,7 +552,7 @@ def test_lost_pages_remove_no_records(trial: Trial) -> None:
     """What was there before stays; the count of a page is not the length of the list."""
     long = trial.sandbox.world.add_import(records=9)
     trial.load()
-    trial.sandbox.faults.add(faults.without("_links", "total"), path=when.RECORDS)
+    trial.sandbox.faults.add(faulty.without("_links", "total"), path=rules.RECORDS)
 
     assert (0, 0, 0) == changes(trial.sync(Options(full=True)), "import_records")
     assert 9 == sum(row["import_id"] == long for row in trial.rows("import_records"))
@@ -587,7 +591,7 @@ def test_empty_and_malformed_lists_of_imports(trial: Trial, body: str, options: 
     """Nothing expires, however old it is: what is missing is asked for by itself."""
     trial.load()
     before = trial.snapshot()
-    trial.sandbox.faults.add(faults.answer(NOTHING[body]), path=when.IMPORTS)
+    trial.sandbox.faults.add(faulty.answer(NOTHING[body]), path=rules.IMPORTS)
     outcome = trial.sync(options, retention_days=1, **IMPATIENT)
 
     assert outcome.exit_code in {DONE, PARTLY_DONE}
@@ -604,7 +608,7 @@ def test_empty_and_malformed_case_fields(trial: Trial, body: str) -> None:
     """Nothing is removed, and the run is no good reading of the case fields."""
     trial.load()
     before = trial.snapshot()
-    trial.sandbox.faults.add(faults.answer(NOTHING[body]), path=when.FIELDS)
+    trial.sandbox.faults.add(faulty.answer(NOTHING[body]), path=rules.FIELDS)
     outcome = trial.sync(**IMPATIENT)
 
     assert outcome.exit_code in {DONE, PARTLY_DONE}
@@ -621,7 +625,7 @@ def test_empty_and_malformed_records(trial: Trial, body: str, options: Options) 
         with trial.sandbox.world.changing_import(each.id) as item:
             item["filename"] = "another.csv"
     before = trial.snapshot()["import_records"]
-    trial.sandbox.faults.add(faults.answer(NOTHING[body]), path=when.RECORDS)
+    trial.sandbox.faults.add(faulty.answer(NOTHING[body]), path=rules.RECORDS)
     outcome = trial.sync(options, **IMPATIENT)
 
     assert outcome.exit_code in {DONE, PARTLY_DONE}
@@ -642,6 +646,6 @@ def test_real_expiry(trial: Trial) -> None:
 
     assert_succeeded(outcome)
     assert (0, 0, 2) == changes(outcome, "imports")
-    asked = [seen.target for seen in trial.sandbox.requests if re.search(when.IMPORT, seen.target)]
+    asked = [seen.target for seen in trial.sandbox.requests if re.search(rules.IMPORT, seen.target)]
     assert [f"/bulk-imports/users/{young}"] == asked
     trial.assert_level()

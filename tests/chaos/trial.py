@@ -9,12 +9,12 @@ from typing import Any
 from sqlalchemy import Engine
 
 from etl.config import AccountSettings
-from etl.counts import RESOURCES
 from etl.errors import DONE
-from etl.job import Options
-from etl.outcome import SyncOutcome
-from etl.runner import sync_accounts
 from etl.sandbox import Sandbox
+from etl.sync.accounts import sync_accounts
+from etl.sync.outcome import SyncOutcome
+from etl.sync.run import Options
+from etl.warehouse.counts import RESOURCES
 from tests.chaos.level import Item, assert_level, assert_orderly, opened
 
 BOUND = 20.0

@@ -13,8 +13,8 @@ import pytest
 from psycopg import sql
 from sqlalchemy import make_url
 
-from etl import check
-from etl.check import Checks, check_everything
+from etl.commands import check
+from etl.commands.check import Checks, check_everything
 from etl.errors import Interrupted
 from etl.sandbox import Sandbox, running
 

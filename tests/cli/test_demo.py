@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from etl.demo.world import demo_world
+from etl.commands.demo.world import demo_world
 from etl.sandbox import World
 from tests import postgres
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from etl import embedded
+from etl.warehouse import embedded
 from tests import account, postgres
 from tests.account import Account
 

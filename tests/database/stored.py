@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, func, insert, select
 
-from etl.tables import sync_run_resources, sync_runs
+from etl.warehouse.tables import sync_run_resources, sync_runs
 
 ACCOUNT = "acme"
 DAY = timedelta(days=1)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, text
 
-from etl import tables
+from etl.warehouse import tables
 from tests.database.stored import DAY, HOUR, MORNING, add
 
 INSTANT = timedelta(microseconds=1)

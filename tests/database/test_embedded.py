@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from etl import embedded
-from etl.embedded import accounts, binaries, places, server
+from etl.warehouse import embedded
+from etl.warehouse.embedded import binaries, owners, places, server
 from tests.launcher import ask, failure_inside, finish, is_alive, postmaster, spawn
 
 # Start, join, leave
@@ -153,10 +153,10 @@ def test_a_server_started_by_hand_is_left_alone(home: Path) -> None:
         elsewhere = places._private_folder(home.parent, "", cluster.account)
         pg_ctl = (binaries.binaries_for(cluster) / "pg_ctl", "-w", "-m", "fast")
         options = ("-o", f"-k {elsewhere} -c listen_addresses=")
-        accounts.run((*pg_ctl, *options, "start"), cluster.account, folder=cluster.server)
+        owners.run((*pg_ctl, *options, "start"), cluster.account, folder=cluster.server)
 
         said = failure_inside(cluster)
-        accounts.run((*pg_ctl, "stop"), cluster.account, folder=cluster.server)
+        owners.run((*pg_ctl, "stop"), cluster.account, folder=cluster.server)
 
     assert "is in use by a PostgreSQL started by hand: end process" in said
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from etl import embedded
-from etl.embedded import accounts, binaries, places, server
 from etl.errors import UsageError
+from etl.warehouse import embedded
+from etl.warehouse.embedded import binaries, owners, places, server
 from tests.launcher import CHECKOUT, SCRIPT, ask, failure, failure_inside, finish, modes, postmaster, spawn
 
 ROOT = os.geteuid() == 0
@@ -115,7 +115,7 @@ def test_behind_a_private_folder_the_data_lie_elsewhere(folder: Path, shared: Pa
 
     (place,) = shared.glob("server-*")
     assert (private / "home" / "server").readlink() == place
-    assert (place.stat().st_uid, modes(place)[place]) == (accounts.service_account()[0], 0o700)  # type: ignore[index]
+    assert (place.stat().st_uid, modes(place)[place]) == (owners.service_account()[0], 0o700)  # type: ignore[index]
     assert (modes(private)[private], modes(private)[private / "home"]) == (0o700, 0o700)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from etl import tables
+from etl.warehouse import tables
 from tests.account import Account, changed, sync
 
 FILL = (

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from etl import query
-from etl.database import open_engine
+from etl.commands import query
 from etl.errors import DatabaseError, UsageError
+from etl.warehouse.connections import open_engine
 
 COUNT = "SELECT (SELECT count(*) FROM talkdesk.imports), (SELECT count(*) FROM pg_largeobject_metadata)"
 

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Connection
 
+from etl.commands.status import Status, in_words, parse_duration, read_status
 from etl.errors import UsageError
-from etl.status import Status, in_words, parse_duration, read_status
 from tests.database.stored import DAY, HOUR, add_run, now
 
 ALL = ("imports", "import_records", "case_fields", "case_field_entries")

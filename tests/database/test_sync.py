@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from etl import embedded
-from etl.database import migrate
-from etl.sandbox.live import moving
+from etl.sandbox.world.live import moving
+from etl.warehouse import embedded
+from etl.warehouse.connections import migrate
 from tests import account, postgres
 from tests.account import IMPORT, NOTHING, RECORDS, RESOURCES, Account, changes
 from tests.expected import require_level

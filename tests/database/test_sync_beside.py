@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from etl.flattening import flattening
-from etl.flattening.flattening import Flattening
-from etl.sandbox.faults import answer, meanwhile
+from etl.reading.worker import pool
+from etl.reading.worker.pool import Flattening
+from etl.sandbox.faults.answers import answer, meanwhile
 from tests.account import RECORDS, Account, changes, sync
 from tests.chaos.process import wait_until
 from tests.expected import require_level
@@ -27,7 +27,7 @@ def _started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         started.append(self._process)
         wait_until(self._is_ready)
 
-    monkeypatch.setattr(flattening, "ALONE_RECORDS", 0)
+    monkeypatch.setattr(pool, "ALONE_RECORDS", 0)
     monkeypatch.setattr(Flattening, "_start", start_and_wait)
     return started
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from etl.sandbox.faults import answer
+from etl.sandbox.faults.answers import answer
 from tests import account
 from tests.account import IMPORT, Account, changes, now
 from tests.expected import require_level

@@ -12,8 +12,8 @@ from psycopg.conninfo import make_conninfo
 from starlette.requests import Request
 from starlette.responses import Response
 
-from etl.sandbox.faults import edit_json
-from etl.sandbox.wire import Proceed
+from etl.sandbox.faults.answers import edit_json
+from etl.sandbox.faults.stream import Proceed
 from tests.account import RECORDS, RESOURCES, Account, changes
 from tests.expected import require_level
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from etl.sandbox.faults import answer
+from etl.sandbox.faults.answers import answer
 from tests.account import Account, changes
 
 BODIES = sorted((Path(__file__).parents[1] / "bodies").glob("*.json"), key=lambda file: file.stem)

@@ -10,12 +10,12 @@ import psycopg
 import pytest
 from sqlalchemy import Connection
 
-from etl import loader
-from etl.counts import Counts
+from etl import load
 from etl.errors import NotStorable
-from etl.loader import Content
+from etl.load import Content
 from etl.rows import Rejected
-from etl.sandbox.faults import answer, meanwhile
+from etl.sandbox.faults.answers import answer, meanwhile
+from etl.warehouse.counts import Counts
 from tests.account import IMPORT, RECORDS, Account, changes, running, sync
 from tests.expected import require_level
 
@@ -79,7 +79,7 @@ def test_more_rejected_items_than_a_statement_has_parameters(connection: Connect
     """An import with 70,000 lines that are no objects is no reason to give up."""
     items = [Rejected("import_records", "i1", str(n), "it is no object") for n in range(70_000)]
 
-    assert 70_000 == loader.keep_rejected(connection, "acme", "run", items)
+    assert 70_000 == load.keep_rejected(connection, "acme", "run", items)
 
 
 def test_a_rejected_item_is_kept_as_received(acme: Account) -> None:
@@ -131,14 +131,14 @@ def test_rejected_items_are_pruned_by_age(acme: Account) -> None:
 def test_an_import_that_cannot_be_stored(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """If Postgres refuses the records of one import, those of all others are stored."""
     unlucky = acme.world.add_import(records=4)
-    replace_records = loader.replace_records
+    replace_records = load.replace_records
 
     def refusing(connection: Connection, name: str, contents: list[Content]) -> Counts:
         if unlucky in {content.import_id for content in contents}:
             raise NotStorable("a value does not fit into its column")
         return replace_records(connection, name, contents)
 
-    monkeypatch.setattr(loader, "replace_records", refusing)
+    monkeypatch.setattr(load, "replace_records", refusing)
     outcome = acme.sync()
     monkeypatch.undo()
 
@@ -151,14 +151,14 @@ def test_an_import_that_cannot_be_stored(acme: Account, monkeypatch: pytest.Monk
 
 def test_a_list_that_cannot_be_stored(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """The case fields are, and it is said what was not."""
-    upsert = loader.upsert
+    upsert = load.upsert
 
-    def refusing(connection: Connection, what: loader.Versioned, *rest: Any) -> Counts:
-        if what is loader.IMPORTS:
+    def refusing(connection: Connection, what: load.Versioned, *rest: Any) -> Counts:
+        if what is load.IMPORTS:
             raise NotStorable("a value does not fit into its column")
         return upsert(connection, what, *rest)
 
-    monkeypatch.setattr(loader, "upsert", refusing)
+    monkeypatch.setattr(load, "upsert", refusing)
     outcome = acme.sync()
 
     assert [("imports", 5)] == [(failure.resource, failure.exit_code) for failure in outcome.failures]

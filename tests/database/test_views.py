@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, RowMapping, select, table, text
 
-from etl import tables
+from etl.warehouse import tables
 from tests.database.stored import ACCOUNT, DAY, HOUR, MORNING, add, add_run, now
 
 FIVE_MINUTES = timedelta(minutes=5)

@@ -6,9 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from etl import config, database, runner
-from etl.job import Options
+from etl import config
 from etl.sandbox import running
+from etl.sync.accounts import sync_accounts
+from etl.sync.run import Options
+from etl.warehouse import connections
 from tests import postgres
 
 
@@ -24,8 +26,8 @@ def synced_url(server: postgres.Server) -> Iterator[str]:
             "CLIENT_SECRET": "sandbox",
         }.items():
             environment.setenv(f"TALKDESK_{name}", value)
-        outcome = runner.sync_accounts(
-            database.open_engine(url),
+        outcome = sync_accounts(
+            connections.open_engine(url),
             config.load_accounts(),
             Options(),
             keep_rejected=timedelta(days=1),

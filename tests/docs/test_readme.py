@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from etl import errors
 from etl.cli import commands
+from etl.commands.help import EXIT_CODES, SETTINGS
 from etl.config.models import AccountSettings, WarehouseSettings
-from etl.help import EXIT_CODES, SETTINGS
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl import hal
 from etl.errors import SourceMalformed
+from etl.extract import hal
 
 BASES = st.sampled_from(
     ["https://api.talkdeskapp.com", "https://gateway.example:8443/talkdesk/v1", "http://127.0.0.1:8080/mid"]

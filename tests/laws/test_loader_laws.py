@@ -10,12 +10,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
-from etl import loader, tables
-from etl.counts import Counts
-from etl.loader import CASE_FIELDS, Content
+from etl import load as loader
+from etl.load import CASE_FIELDS, Content
 from etl.packing import Packed, pack_error, pack_record, unpack_error, unpack_record
 from etl.rows import CaseFieldRow, RecordErrorRow, RecordRow
-from etl.values import json_bytes
+from etl.transform.columns import json_bytes
+from etl.warehouse import tables
+from etl.warehouse.counts import Counts
 
 ACCOUNT = "acme"
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.rows import MAX_KEY_BYTES, CaseFieldRow, ImportRow, Rejected
-from etl.transformer import KEEP, CaseField, Privacy, RecordFlattener, case_field, import_row
-from etl.values import json_text, parse_instant
+from etl.transform.columns import json_text, parse_instant
+from etl.transform.records import KEEP, CaseField, Privacy, RecordFlattener, case_field, import_row
 from tests.laws.json_items import objects, present, texts, values
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)

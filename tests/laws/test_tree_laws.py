@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from etl.dictionaries import entries
 from etl.rows import EntryRow
+from etl.transform.trees import entries
 from tests.laws.json_items import texts, values
 
 LABELS = ("label", "lable", "value")

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import requests
 
-from etl.sandbox import Sandbox, faults, running, when, wire
+from etl.sandbox import Sandbox, running
+from etl.sandbox.faults import answers as faulty
+from etl.sandbox.faults import rules, stream
 from tests.sandbox.caller import Caller
 
 LIST = "/bulk-imports/users"
@@ -112,7 +114,7 @@ def test_cut(sandbox: Sandbox, caller: Caller, name: str, encoding: str) -> None
 def test_cut_is_in_mid_body(sandbox: Sandbox, caller: Caller) -> None:
     """What was promised and what came can be counted."""
     whole = len(caller.get(LIST, headers={"Accept-Encoding": "identity"}).content)
-    sandbox.faults.add(wire.cut())
+    sandbox.faults.add(stream.cut())
     answer = caller.get(LIST, stream=True)
     with answer, pytest.raises(requests.exceptions.ChunkedEncodingError, match=f"{whole // 2} bytes read"):
         answer.content  # noqa: B018 - reading is the act
@@ -126,11 +128,11 @@ def test_other_bodies(sandbox: Sandbox, caller: Caller, name: str) -> None:
     sandbox.faults.use(name)
     answer = caller.get(LIST)
     expected = {
-        "login-page": faults.LOGIN_PAGE,
-        "broken-json": faults.BROKEN_JSON,
-        "nested": faults.NESTED_JSON,
+        "login-page": faulty.LOGIN_PAGE,
+        "broken-json": faulty.BROKEN_JSON,
+        "nested": faulty.NESTED_JSON,
         "null": b"null",
-        "nan": faults.NOT_A_NUMBER,
+        "nan": faulty.NOT_A_NUMBER,
     }
 
     assert (200, expected[name]) == (answer.status_code, answer.content)
@@ -271,7 +273,7 @@ def test_a_listing_shifts_while_it_is_read(sandbox: Sandbox, caller: Caller) -> 
 def test_records_vanish_after_the_list(sandbox: Sandbox, caller: Caller) -> None:
     """An import can be listed and be gone when its records are asked for."""
     first = sandbox.world.imports()[0].id
-    sandbox.faults.add(faults.meanwhile(lambda world: world.forget(first)), path=when.IMPORTS, times=1)
+    sandbox.faults.add(faulty.meanwhile(lambda world: world.forget(first)), path=rules.IMPORTS, times=1)
     href = caller.get(LIST).json()["_embedded"]["imports"][0]["_links"]["records"]["href"]
 
     assert 404 == caller.get(href).status_code
@@ -279,8 +281,8 @@ def test_records_vanish_after_the_list(sandbox: Sandbox, caller: Caller) -> None
 
 def test_any_body_can_be_given(sandbox: Sandbox, caller: Caller) -> None:
     """A test may say every byte, or change what is right."""
-    sandbox.faults.add(faults.answer(b'[{"key": "k"}]'), path=when.FIELDS)
-    sandbox.faults.add(faults.edit_json(lambda body: body.update(total="twelve")), path=when.IMPORTS)
+    sandbox.faults.add(faulty.answer(b'[{"key": "k"}]'), path=rules.FIELDS)
+    sandbox.faults.add(faulty.edit_json(lambda body: body.update(total="twelve")), path=rules.IMPORTS)
 
     assert [{"key": "k"}] == caller.get(FIELDS).json()
     assert "twelve" == caller.get(LIST).json()["total"]
@@ -289,20 +291,20 @@ def test_any_body_can_be_given(sandbox: Sandbox, caller: Caller) -> None:
 @pytest.mark.parametrize(
     ("pattern", "path", "hit"),
     [
-        (when.IMPORTS, LIST, True),
-        (when.IMPORTS, f"{LIST}?page=2", True),
-        (when.IMPORTS, f"{LIST}/a", False),
-        (when.IMPORT, f"{LIST}/a", True),
-        (when.IMPORT, f"{LIST}/a/records", False),
-        (when.RECORDS, f"{LIST}/a/records?page=2", True),
-        (when.RECORDS, f"{LIST}/a", False),
-        (when.FIELDS, FIELDS, True),
-        (when.API, FIELDS, True),
+        (rules.IMPORTS, LIST, True),
+        (rules.IMPORTS, f"{LIST}?page=2", True),
+        (rules.IMPORTS, f"{LIST}/a", False),
+        (rules.IMPORT, f"{LIST}/a", True),
+        (rules.IMPORT, f"{LIST}/a/records", False),
+        (rules.RECORDS, f"{LIST}/a/records?page=2", True),
+        (rules.RECORDS, f"{LIST}/a", False),
+        (rules.FIELDS, FIELDS, True),
+        (rules.API, FIELDS, True),
     ],
 )
 def test_patterns(sandbox: Sandbox, caller: Caller, pattern: str, path: str, hit: bool) -> None:  # noqa: FBT001
     """A pattern strikes its resource and no other."""
-    rule = sandbox.faults.add(faults.empty(503), path=pattern)
+    rule = sandbox.faults.add(faulty.empty(503), path=pattern)
 
     assert hit == (503 == caller.get(path).status_code)
     assert int(hit) == rule.struck
@@ -314,7 +316,7 @@ def test_faults_leave_the_token_alone_unless_told(sandbox: Sandbox, caller: Call
     assert 200 == caller.token(FORM).status_code
 
     sandbox.faults.remove(rule)
-    sandbox.faults.use(f"503,path={when.TOKEN}")
+    sandbox.faults.use(f"503,path={rules.TOKEN}")
     assert 503 == caller.token(FORM).status_code
     assert 200 == caller.get(LIST).status_code
 

@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from etl.sandbox import World, running
-from etl.sandbox.live import steps
+from etl.sandbox.world.live import steps
 from tests.sandbox.caller import NOW
 
 

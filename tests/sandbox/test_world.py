@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from etl.sandbox import World
-from etl.sandbox.catalogue import siblings
+from etl.sandbox.world.catalogue import siblings
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 LAPTOP = ["001", "001001"]

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from etl.auth import TokenProvider
 from etl.errors import Interrupted, SourceMalformed, SourceRefused, SourceUnavailable
-from etl.patience import Patience
-from etl.transport import Transport
+from etl.extract.auth import TokenProvider
+from etl.extract.retrying import Patience
+from etl.extract.transport import Transport
 from tests.unit.scripted_server import TOKEN_PATH, ScriptedServer, cut, hang, reply, reset, settings_for, token
 
 SCOPES = "bulk-imports:read case-fields-public:read"

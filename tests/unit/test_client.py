@@ -21,9 +21,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from etl import hal, transport
-from etl.client import Client
 from etl.errors import Interrupted, NotFound, SourceMalformed, SourceRefused, SourceUnavailable, UsageError
+from etl.extract import hal, transport
+from etl.extract.client import Client
 from tests.unit.scripted_server import (
     TOKEN_PATH,
     ScriptedServer,

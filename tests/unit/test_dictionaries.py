@@ -6,8 +6,8 @@ from typing import Any
 
 import msgspec
 
-from etl.dictionaries import entries
 from etl.rows import EntryRow, Rejected
+from etl.transform.trees import entries
 
 BODIES = Path(__file__).parents[1] / "bodies"
 

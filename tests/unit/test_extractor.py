@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from etl import extractor
-from etl.client import Client
 from etl.errors import NotFound, SourceMalformed
-from etl.hal import NextLink, Page, read_page
+from etl.extract import paging
+from etl.extract.client import Client
+from etl.extract.hal import NextLink, Page, read_page
 from tests.unit.scripted_server import ScriptedServer, reply, settings_for
 
 
@@ -37,7 +37,7 @@ def test_imports(server: ScriptedServer, client: Client) -> None:
         f"{path}?page=3": [page([])],
     }
 
-    found = list(extractor.import_pages(client))
+    found = list(paging.import_pages(client))
 
     first, second = "http://api-docs.talkdesk.org/bulk-imports/users?page=2", "?page=3"
     assert [
@@ -52,7 +52,7 @@ def test_case_fields(server: ScriptedServer, client: Client) -> None:
     """The bare array of the documentation is one page."""
     server.steps["/prefix/cm/meta/va/fields"] = [reply(200, [{"id": "1"}])]
 
-    assert [Page([{"id": "1"}], 1, None, claimed=True)] == list(extractor.case_field_pages(client))
+    assert [Page([{"id": "1"}], 1, None, claimed=True)] == list(paging.case_field_pages(client))
 
 
 @pytest.mark.parametrize(
@@ -62,7 +62,7 @@ def test_records(server: ScriptedServer, client: Client, href: str) -> None:
     """The link of an import leads to its records."""
     server.steps["/prefix/bulk-imports/users/7/records"] = [page([{"line": 1}], wrapper="rows")]
 
-    assert [Page([{"line": 1}], 1, None, claimed=True)] == list(extractor.record_pages(client, href, read_page))
+    assert [Page([{"line": 1}], 1, None, claimed=True)] == list(paging.record_pages(client, href, read_page))
 
 
 @pytest.mark.parametrize("body", [None, {}, {"_embedded": None}, {"_links": {}}])
@@ -70,7 +70,7 @@ def test_answers_that_say_nothing(server: ScriptedServer, client: Client, body: 
     """An answer without any content is a page that claims nothing."""
     server.steps["/prefix/bulk-imports/users"] = [reply(200, body)]
 
-    assert [Page([], 0, None, claimed=False)] == list(extractor.import_pages(client))
+    assert [Page([], 0, None, claimed=False)] == list(paging.import_pages(client))
 
 
 @pytest.mark.parametrize(
@@ -88,13 +88,13 @@ def test_one_import(server: ScriptedServer, client: Client, import_id: str, targ
     """Any id is one part of the path."""
     server.steps[f"/prefix/bulk-imports/users/{target}"] = [reply(200, {"id": import_id})]
 
-    assert {"id": import_id} == extractor.fetch_import(client, import_id)
+    assert {"id": import_id} == paging.fetch_import(client, import_id)
 
 
 def test_import_that_is_gone(client: Client) -> None:
     """An import that the source has forgotten is an error with a name."""
     with pytest.raises(NotFound):
-        extractor.fetch_import(client, "7")
+        paging.fetch_import(client, "7")
 
 
 @pytest.mark.parametrize(
@@ -112,7 +112,7 @@ def test_links_that_do_not_end(server: ScriptedServer, client: Client, hrefs: li
     """A ring, a template and a link to nowhere end the listing with an error; what was read before stays."""
     for number, href in enumerate(hrefs, 1):
         server.steps[f"/prefix/x?{number}"] = [page([number], {"href": href})]
-    found = extractor.pages(client, f"{client.api_url}/x?1", read_page)
+    found = paging.pages(client, f"{client.api_url}/x?1", read_page)
     read = [next(found).items for _ in hrefs]
 
     with pytest.raises(SourceMalformed, match=rf"^GET 127\.0\.0\.1:\d+/prefix/x: .*{reason}"):
@@ -123,21 +123,21 @@ def test_links_that_do_not_end(server: ScriptedServer, client: Client, hrefs: li
 
 def test_empty_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """Some empty pages may follow each other, many do not."""
-    monkeypatch.setattr(extractor, "MAX_EMPTY_PAGES", 3)
+    monkeypatch.setattr(paging, "MAX_EMPTY_PAGES", 3)
     for number in range(9):
         items = [number] if number == 2 else []
         server.steps[f"/prefix/x?{number}"] = [page(items, {"href": f"/x?{number + 1}"})]
 
     with pytest.raises(SourceMalformed, match="3 empty pages follow each other"):
-        list(extractor.pages(client, f"{client.api_url}/x?0", read_page))
+        list(paging.pages(client, f"{client.api_url}/x?0", read_page))
     assert 6 == len(server.targets())
 
 
 def test_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     """There is a number of pages that no collection has."""
-    monkeypatch.setattr(extractor, "MAX_PAGES", 2)
+    monkeypatch.setattr(paging, "MAX_PAGES", 2)
     for number in range(3):
         server.steps[f"/prefix/x?{number}"] = [page([number], {"href": f"/x?{number + 1}"})]
 
     with pytest.raises(SourceMalformed, match="more than 2 pages follow each other"):
-        list(extractor.pages(client, f"{client.api_url}/x?0", read_page))
+        list(paging.pages(client, f"{client.api_url}/x?0", read_page))

@@ -16,13 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import EtlError, Interrupted, NotJson, SourceMalformed
-from etl.flattening import flattening, process
-from etl.flattening.flattening import Flattening, ProcessEnded
-from etl.flattening.page import FlatPage, flatten
-from etl.flattening.wire import Channel, Question
 from etl.packing import unpack_record
-from etl.transformer import KEEP, Privacy, RecordFlattener
-from etl.values import json_bytes
+from etl.reading.worker import pool, serve
+from etl.reading.worker.messages import Channel, Question
+from etl.reading.worker.page import FlatPage, flatten
+from etl.reading.worker.pool import Flattening, ProcessEnded
+from etl.transform.columns import json_bytes
+from etl.transform.records import KEEP, Privacy, RecordFlattener
 from tests.chaos.process import wait_until
 from tests.laws.json_items import objects, values
 
@@ -134,21 +134,21 @@ def test_the_unexpected_is_named_without_its_text(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> NoReturn:
         raise ZeroDivisionError("jane@example.com")
 
-    monkeypatch.setattr(process, "flatten", fail)
-    answer = process._answer(RecordFlattener("i"), Question(b"[]", None))
+    monkeypatch.setattr(serve, "flatten", fail)
+    answer = serve._answer(RecordFlattener("i"), Question(b"[]", None))
     assert (None, "ZeroDivisionError", "") == answer
 
 
 def test_the_unexpected_is_raised(there: Flattening, monkeypatch: pytest.MonkeyPatch) -> None:
     """As an error of ours, which has a line and an exit code."""
-    monkeypatch.setattr(flattening, "ERRORS", {})
+    monkeypatch.setattr(pool, "ERRORS", {})
     with there.pages_of("i") as flat, pytest.raises(EtlError, match="unexpected NotJson while flattening records"):
         flat(b"<html>")
 
 
 def test_few_records_need_no_process() -> None:
     """It starts with the first import after so many records, and not before."""
-    number = flattening.ALONE_RECORDS // 2 + flattening.RECORDS_PER_QUESTION
+    number = pool.ALONE_RECORDS // 2 + pool.RECORDS_PER_QUESTION
     body = json_bytes([{"line": line} for line in range(number)])
     started = []
     with Flattening(KEEP, channels=1) as found:
@@ -162,9 +162,9 @@ def test_few_records_need_no_process() -> None:
 
 def test_small_pages_need_no_process() -> None:
     """However many they are."""
-    body = json_bytes([{"line": number} for number in range(flattening.RECORDS_PER_QUESTION)])
+    body = json_bytes([{"line": number} for number in range(pool.RECORDS_PER_QUESTION)])
     with Flattening(KEEP, channels=1) as found:
-        for _ in range(flattening.ALONE_RECORDS // flattening.RECORDS_PER_QUESTION + 2):
+        for _ in range(pool.ALONE_RECORDS // pool.RECORDS_PER_QUESTION + 2):
             with found.pages_of("i") as flat:
                 flat(body)
 
@@ -323,8 +323,8 @@ def test_it_does_not_outlive_a_killed_user() -> None:
     """Nobody is there to end it, and it ends."""
     program = (
         "import time\n"
-        "from etl.transformer import KEEP\n"
-        "from etl.flattening.flattening import Flattening\n"
+        "from etl.transform.records import KEEP\n"
+        "from etl.reading.worker.pool import Flattening\n"
         "there = Flattening(KEEP, channels=2)\n"
         "there._start()\n"
         "while not there._is_ready(): time.sleep(0.01)\n"
@@ -351,7 +351,7 @@ def test_it_does_not_outlive_a_killed_user() -> None:
 
 def test_it_is_lean() -> None:
     """What it imports is what it holds in memory: neither network nor database, no settings, no OpenSSL."""
-    program = "import sys, etl.flattening.process; print(*sys.modules)"
+    program = "import sys, etl.reading.worker.serve; print(*sys.modules)"
     found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True)
 
     heavy = {"requests", "sqlalchemy", "psycopg", "pydantic", "click", "hashlib", "concurrent.futures"}

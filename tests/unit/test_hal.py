@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from etl import hal
 from etl.errors import SourceMalformed
+from etl.extract import hal
 
 BASE = "https://gateway.example/talkdesk/v1"
 CURRENT = f"{BASE}/bulk-imports/users?page=1"

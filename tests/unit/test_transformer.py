@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from etl.rows import CaseFieldRow, ImportRow, RecordRow, Rejected
-from etl.transformer import (
+from etl.transform.records import (
     KEEP,
     CaseField,
     FlatRecord,

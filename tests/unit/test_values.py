@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from etl.values import json_bytes, parse_boolean, parse_instant, parse_integer, parse_text
+from etl.transform.columns import json_bytes, parse_boolean, parse_instant, parse_integer, parse_text
 
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from etl.errors import UsageError
-from etl.window import Window, parse_window
+from etl.instants import Window, parse_window
 
 
 def utc(*parts: int) -> datetime:

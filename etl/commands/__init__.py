@@ -1,0 +1,1 @@
+"""One file a command: arguments that were read in, one answer out."""

@@ -1,0 +1,268 @@
+"""Trying everything that a first sync needs: each item by itself, with what is wrong and what to do about it."""
+
+import threading
+from collections.abc import Callable, Collection, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from sqlalchemy import Connection
+
+from etl import config
+from etl.config import AccountSettings, WarehouseSettings
+from etl.errors import (
+    DONE,
+    DatabaseError,
+    EtlError,
+    Interrupted,
+    NotFound,
+    SourceMalformed,
+    SourceRefused,
+    SourceUnavailable,
+    UsageError,
+)
+from etl.extract import hal, paging
+from etl.extract.auth import SCOPES
+from etl.extract.client import Client
+from etl.extract.hal import Page
+from etl.threads import parallel
+from etl.warehouse import connections
+from etl.warehouse.sql import statement
+from etl.warehouse.tables import REVISION, metadata
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+T = TypeVar("T")
+
+OLDEST_POSTGRES = 15
+PATIENCE_SECONDS = 15  # a person waits for the answer
+READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
+DELETED_FROM = frozenset({"import_records", "import_record_errors", "rejected_items"})
+NEEDS_CONNECTION = ("database version", "rights", "schema")
+ADVICE: dict[type[EtlError], str] = {
+    SourceUnavailable: "check network, HTTPS_PROXY, TALKDESK_REGION and the addresses; else try later",
+    NotFound: "check TALKDESK_API_URL and TALKDESK_REGION",
+    SourceMalformed: "check that TALKDESK_API_URL and TALKDESK_TOKEN_URL lead to Talkdesk and to no login page",
+    UsageError: "see talkdesk-etl sync --help",
+}
+
+
+class Item(NamedTuple):
+    """One thing that was tried; `exit_code` is that of its failure."""
+
+    what: str
+    ok: bool
+    message: str
+    exit_code: int = DONE
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `items` that `check --json` prints."""
+        return {"what": self.what, "ok": self.ok, "message": self.message}
+
+
+@dataclass
+class Checks:
+    """What was tried so far, in order."""
+
+    items: list[Item] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """True if nothing failed."""
+        return all(item.ok for item in self.items)
+
+    @property
+    def exit_code(self) -> int:
+        """The code of the first failure."""
+        return next((item.exit_code for item in self.items if not item.ok), DONE)
+
+    def attempt(self, what: str, call: Callable[[], T], say: Callable[[T], str]) -> T | None:
+        """What the call returned, or None if it failed; either way it is among the items."""
+        try:
+            result = call()
+        except Interrupted:
+            raise
+        except EtlError as error:
+            self.fail(what, error)
+            return None
+        self.items.append(Item(what, ok=True, message=say(result)))
+        return result
+
+    def fail(self, what: str, error: EtlError) -> None:
+        """Afterwards the failure is among the items, with advice."""
+        advice = ADVICE.get(type(error))
+        message = f"{error}; {advice}" if advice else str(error)
+        self.items.append(Item(what, ok=False, message=message, exit_code=error.exit_code))
+
+    def skip(self, *whats: str, blamed: Item | None = None) -> None:
+        """Afterwards what could not be tried is among the items; an item is to blame, by default the last one."""
+        blamed = blamed or self.items[-1]
+        for what in whats:
+            message = f"not tried: first {blamed.what} must be right"
+            self.items.append(Item(what, ok=False, message=message, exit_code=blamed.exit_code))
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `check --json` prints."""
+        return {"ok": self.ok, "items": [item.to_json() for item in self.items]}
+
+    def print(self) -> None:
+        """Print a line per item on stdout, for people."""
+        from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
+
+        self.render(Console(highlight=False))
+
+    def render(self, console: "Console") -> None:
+        """Print a line per item, and what to do next."""
+        from rich.table import Table  # noqa: PLC0415 - see print
+        from rich.text import Text  # noqa: PLC0415
+
+        grid = Table(box=None, pad_edge=False, show_header=False)
+        for name in ("sign", "what", "message"):
+            grid.add_column(name, overflow="fold")
+        for item in self.items:
+            sign = Text("ok", style="green") if item.ok else Text("fail", style="bold red")
+            grid.add_row(sign, Text(item.what), Text(item.message))
+        console.print(grid)
+        failed = sum(not item.ok for item in self.items)
+        console.print(f"{failed} of {len(self.items)} items failed" if failed else "ready: talkdesk-etl sync")
+
+
+def check_everything(*, stop: threading.Event) -> Checks:
+    """What a first sync needs, item by item, tried as far as the items before allow."""
+    checks = Checks()
+    checks.attempt("settings", config.load, lambda found: ", ".join(f"account {each.name}" for each in found[1]))
+    for settings in _if_right(config.load_accounts) or ():
+        check_account(checks, settings, stop)
+    warehouse = _if_right(config.load_warehouse)
+    if warehouse is not None:
+        check_warehouse(checks, warehouse)
+    else:
+        checks.skip("database", *NEEDS_CONNECTION, blamed=checks.items[0])
+    return checks
+
+
+def _if_right(load: Callable[[], T]) -> T | None:
+    """What was loaded; problems have been reported before."""
+    try:
+        return load()
+    except UsageError:
+        return None
+
+
+# The source
+
+
+def check_account(checks: Checks, settings: AccountSettings, stop: threading.Event) -> None:
+    """Token, scopes, and the first page of each endpoint."""
+    name, patience = settings.name, min(settings.retry_seconds, PATIENCE_SECONDS)
+    hasty = settings.model_copy(update={"retry_seconds": patience, "timeout": min(settings.timeout, PATIENCE_SECONDS)})
+    client = checks.attempt(f"{name}: address", lambda: Client(hasty, stop=stop), lambda client: client.api_url)
+    if client is None:
+        return
+    run = partial(_in_background, stop=stop)
+    if checks.attempt(f"{name}: token", lambda: run(client.tokens.token), lambda _: "granted") is None:
+        checks.skip(*(f"{name}: {what}" for what in ("scopes", "imports", "records", "case fields")))
+        return
+    checks.attempt(f"{name}: scopes", lambda: require_scopes(client.tokens.missing_scopes), lambda _: " ".join(SCOPES))
+    page = checks.attempt(f"{name}: imports", lambda: run(lambda: next(paging.import_pages(client))), _size)
+    if page is None:
+        checks.skip(f"{name}: records")
+    else:
+        checks.attempt(f"{name}: records", lambda: run(lambda: first_records(client, page)), _size_of_records)
+    checks.attempt(f"{name}: case fields", lambda: run(lambda: next(paging.case_field_pages(client))), _size)
+
+
+def require_scopes(missing: Collection[str]) -> bool:
+    """Raise if a scope was not granted."""
+    if missing:
+        scopes = " and ".join(sorted(missing))
+        raise SourceRefused(f"the client lacks {scopes}: add it to the OAuth client; it acts after some minutes")
+    return True
+
+
+def first_records(client: Client, imports: Page) -> Page | None:
+    """The first page of the records of an import that has any; a 404 is normal there."""
+    href = next(filter(None, map(hal.records_href, imports.items)), None)
+    try:
+        return next(paging.record_pages(client, href, hal.read_records_page)) if href else None
+    except NotFound:
+        return None
+
+
+def _size(page: Page) -> str:
+    if not page.claimed:
+        return "the answer is empty"
+    on_all = "" if page.total is None else f", {page.total:,} in all"
+    return f"{len(page.items):,} on the first page{on_all}"
+
+
+def _size_of_records(page: Page | None) -> str:
+    return "no import has records to try just now" if page is None else f"of one import: {_size(page)}"
+
+
+def _in_background(call: Callable[[], T], stop: threading.Event) -> T:
+    """What the call returns; waiting for it can be interrupted."""
+    return next(parallel(lambda each: each(), [call], workers=1, stop=stop))[0]
+
+
+# The warehouse
+
+
+def check_warehouse(checks: Checks, settings: WarehouseSettings) -> None:
+    """Connection, version, schema and rights."""
+    where = "embedded" if settings.database_url is None else "DATABASE_URL"
+    connect = partial(_connected, settings)
+    with ExitStack() as closing:
+        connection = checks.attempt(
+            "database", lambda: closing.enter_context(connect()), lambda _: f"{where}: connected"
+        )
+        if connection is None:
+            checks.skip(*NEEDS_CONNECTION)
+            return
+        checks.attempt("database version", lambda: require_version(connection), "PostgreSQL {}".format)
+        checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
+        checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)
+
+
+@contextmanager
+def _connected(settings: WarehouseSettings) -> Iterator[Connection]:
+    with (
+        connections.warehouse_url(settings) as url,
+        connections.translated(),
+        connections.open_engine(url).connect() as connection,
+    ):
+        yield connection
+
+
+def require_version(connection: Connection) -> int:
+    """The server's major version; raise if it is too old."""
+    with connections.translated():
+        number = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
+    major = int(number) // 10_000
+    if major < OLDEST_POSTGRES:
+        raise DatabaseError(f"PostgreSQL {major} is too old: {OLDEST_POSTGRES} or newer is needed")
+    return major
+
+
+def require_rights(connection: Connection) -> bool:
+    """Raise if the role lacks a right; a role that may create the schema has them all afterwards."""
+    needed = [
+        (table.name, right)
+        for table in metadata.sorted_tables
+        for right in (*READ_AND_WRITE, *(("DELETE",) if table.name in DELETED_FROM else ()))
+    ]
+    tables, rights = zip(*needed, ("alembic_version", "SELECT"), strict=True)
+    with connections.translated():
+        found = connection.execute(statement("missing_rights"), {"tables": list(tables), "rights": list(rights)})
+        missing = sorted(found.scalars())
+    if missing:
+        raise DatabaseError(f"the role lacks rights: GRANT {'; GRANT '.join(missing)}")
+    return True
+
+
+def _at_head(connection: Connection) -> str:
+    with connections.translated():
+        connections.require_head(connection)
+    return REVISION

@@ -1,0 +1,68 @@
+"""The demo's story: what the warehouse remembers, the sandbox, a sync, and the first look."""
+
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+
+import msgspec
+from pydantic import SecretStr
+from rich.console import Console
+from sqlalchemy import select
+
+from etl import config
+from etl.commands.demo.screen import show_first_look
+from etl.commands.demo.world import ACCOUNT, demo_world
+from etl.commands.summary import summary
+from etl.config import AccountSettings
+from etl.errors import PARTLY_DONE
+from etl.sandbox import Sandbox, running
+from etl.sync.accounts import sync_accounts
+from etl.sync.outcome import SyncOutcome
+from etl.sync.run import Options
+from etl.warehouse import connections
+from etl.warehouse.tables import imports
+
+
+def run_demo(*, as_json: bool, stop: threading.Event) -> int:
+    """The sync's exit code; the answer, for people or as JSON, stands on stdout."""
+    settings = config.load_warehouse()
+    talk = Console(stderr=True)
+    with talk.status("starting PostgreSQL …") as status, connections.warehouse_url(settings) as url:
+        known = _known_imports(url)
+        status.update("syncing the sandbox …")
+        with running(world=demo_world(known, now=datetime.now(UTC))) as sandbox:
+            keep = timedelta(days=settings.rejected_keep_days)
+            outcome = _sync(url, sandbox, keep, stop)
+        status.stop()
+        _answer(url, outcome, as_json=as_json, is_first=not known)
+    return outcome.exit_code
+
+
+def _known_imports(url: str) -> dict[str, datetime]:
+    """When the imports of earlier demos were created."""
+    mine = select(imports.c.import_id, imports.c.created_at).where(imports.c.account == ACCOUNT)
+    with connections.read_only(url) as connection:
+        return {row.import_id: row.created_at for row in connection.execute(mine) if row.created_at}
+
+
+def _sync(url: str, sandbox: Sandbox, keep_rejected: timedelta, stop: threading.Event) -> SyncOutcome:
+    client = sandbox.tokens.client
+    account = AccountSettings(
+        account=ACCOUNT,
+        api_url=sandbox.url,
+        token_url=sandbox.token_url,
+        client_id=client.client_id,
+        client_secret=SecretStr(client.client_secret),
+    )
+    engine = connections.open_engine(url)
+    return sync_accounts(engine, [account], Options(), keep_rejected=keep_rejected, stop=stop)
+
+
+def _answer(url: str, outcome: SyncOutcome, *, as_json: bool, is_first: bool) -> None:
+    if as_json:
+        sys.stdout.write(f"{msgspec.json.encode(outcome.to_json()).decode()}\n")
+    elif outcome.exit_code in {0, PARTLY_DONE}:
+        with connections.read_only(url) as connection:
+            show_first_look(Console(highlight=False), connection, outcome, is_first=is_first)
+    else:
+        sys.stdout.write(f"{summary(outcome)}\n")

@@ -1,0 +1,329 @@
+"""One SQL statement against the warehouse, read-only in fact, its answer streamed.
+
+Postgres judges the statement, never we its text: it runs in a read-only transaction whose mode can no longer
+be changed, over the protocol that takes a single statement, and only if Postgres says that it returns rows,
+which COPY, DO, SET and COMMIT do not; and it is rolled back. What functions do beside the tables is not covered: a
+superuser reaches the server's files, other backends, dblink. The README gives the GRANTs of a role that only reads.
+"""
+
+import csv
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import chain, islice
+from tempfile import SpooledTemporaryFile
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, cast
+
+import msgspec
+import psycopg
+from psycopg import capabilities, postgres
+from psycopg.abc import Buffer
+from psycopg.adapt import Loader
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
+from psycopg.types.string import TextLoader
+from sqlalchemy import Connection
+
+from etl.errors import DatabaseError, UsageError
+from etl.warehouse.connections import describe, is_lost, read_only
+from etl.warehouse.tables import SCHEMA
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+Cell = str | int | bool | msgspec.Raw | list[Any] | None
+"""As Postgres writes it (instants in ISO 8601); numbers and JSON are `Raw`: exact, ready to be printed."""
+
+SESSION = {"search_path": f"{SCHEMA}, public", "datestyle": "ISO", "intervalstyle": "postgres"}
+AS_IS = ("text", "varchar", "bpchar", "name", "int2", "int4", "int8", "oid", "bool")
+ROWS_PER_FETCH = 500
+ROWS_PER_TABLE = 1_000
+UNBOUNDED = 1_000_000
+SPOOL_BYTES = 8_000_000
+OURS = ("08", "40", "53", "55", "57", "58", "F0", "XX")
+"""Classes of SQLSTATE that are not the statement's fault."""
+QUOTES_NO_ROW = ("0A", "25", "26", "34", "42")
+"""Classes whose messages name parts of the statement and of the schema, and no values."""
+
+_encode = msgspec.json.Encoder().encode
+_CONTROL = {code: 0x2400 + code for code in range(32)} | dict.fromkeys(range(127, 160), 0xFFFD)
+"""A terminal obeys control characters; cells may hold some."""
+
+
+class Answer(NamedTuple):
+    """What a statement returns; the rows are still to be fetched."""
+
+    columns: tuple[str, ...]
+    rows: Iterator[tuple[Cell, ...]]
+
+
+def print_query(url: str, sql: str, form: str) -> None:
+    """Print the answer on stdout as `table`, `csv`, `json` (an array), or `object` (one, or nothing)."""
+    with read_only(url) as connection:
+        WRITERS[form](run_query(connection, sql), sys.stdout)
+
+
+def run_query(connection: Connection, sql: str) -> Answer:
+    """The statement's answer, its first row fetched; the connection is busy until the rows are read or closed."""
+    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    statement = _encoded(sql, driver)
+    with ExitStack() as unless_answered, _explained():
+        unless_answered.callback(_end, connection, driver)
+        _begin(driver)
+        columns = _columns(driver, sql, statement)
+        rows = _rows(connection, driver, statement)
+        first = list(islice(rows, 1))  # most errors come with it, before anything was printed
+        unless_answered.pop_all()
+    return Answer(columns, chain(first, rows))
+
+
+def _encoded(sql: str, driver: psycopg.Connection[Any]) -> bytes:
+    try:
+        statement = sql.encode(driver.info.encoding)
+    except UnicodeEncodeError:
+        raise UsageError("the SQL holds characters that the database cannot read") from None
+    if b"\0" in statement:
+        raise UsageError("the SQL holds a NUL character")
+    return statement
+
+
+def _begin(driver: psycopg.Connection[Any]) -> None:
+    """Afterwards the transaction is read-only for good: the first statement that reads fixes its mode."""
+    driver.rollback()
+    driver.read_only = True
+    for name, value in SESSION.items():
+        driver.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+
+
+def _columns(driver: psycopg.Connection[Any], sql: str, statement: bytes) -> tuple[str, ...]:
+    """The names of the columns, by Postgres's own reading of the statement; nothing is run."""
+    server = driver.pgconn
+    _require_success(server.prepare(b"", statement), driver, sql)
+    found = server.describe_prepared(b"")
+    _require_success(found, driver, sql)
+    if not found.nfields:
+        raise UsageError("the SQL returns no rows: only what reads is run (SELECT, VALUES, SHOW, EXPLAIN)")
+    if found.nparams:
+        raise UsageError("the SQL has placeholders ($1): write the values in their place")
+    return tuple((found.fname(n) or b"").decode(driver.info.encoding) for n in range(found.nfields))
+
+
+def _require_success(result: PGresult, driver: psycopg.Connection[Any], sql: str) -> None:
+    """Before anything was run, a message can quote nothing but the statement, so it is shown whole."""
+    if result.status == ExecStatus.COMMAND_OK:
+        return
+    error = psycopg.errors.error_from_result(result, encoding=driver.info.encoding)
+    if is_lost(error) or (error.sqlstate or "").startswith(OURS):
+        raise DatabaseError(describe(error))
+    raise UsageError(f"the SQL is wrong: {_message(error)}{_place(sql, error.diag.statement_position)}")
+
+
+def _rows(connection: Connection, driver: psycopg.Connection[Any], statement: bytes) -> Iterator[tuple[Cell, ...]]:
+    size = ROWS_PER_FETCH if capabilities.has_stream_chunked() else 1
+    try:
+        with _explained(), driver.cursor() as cursor:
+            _register_loaders(cursor)
+            yield from cursor.stream(statement, size=size)
+    finally:
+        _end(connection, driver)
+
+
+def _end(connection: Connection, driver: psycopg.Connection[Any]) -> None:
+    """Afterwards nothing of the statement is left, and the connection is as it was, or known to be lost."""
+    try:
+        driver.rollback()
+        driver.read_only = None
+    except psycopg.Error:
+        connection.invalidate()
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Inside, an error of the driver becomes ours; of a running statement's message only what quotes no row."""
+    try:
+        yield
+    except psycopg.Error as error:
+        state = error.sqlstate or ""
+        if is_lost(error) or not state or state.startswith(OURS):
+            raise DatabaseError(describe(error)) from None
+        said = _message(error) if state.startswith(QUOTES_NO_ROW) else f"{type(error).__name__} (SQLSTATE {state})"
+        raise UsageError(f"the SQL failed: {said}") from None
+
+
+def _message(error: psycopg.Error) -> str:
+    parts = (error.diag.message_primary or type(error).__name__, error.diag.message_hint)
+    text = "; ".join(" ".join(part.split()) for part in parts if part)
+    return f"{text.translate(_CONTROL)} (SQLSTATE {error.sqlstate})"
+
+
+def _place(sql: str, position: str | None) -> str:
+    """Line and column of the position, which Postgres counts in characters from 1."""
+    if position is None:
+        return ""
+    before = sql[: int(position) - 1]
+    return f", at line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
+
+
+# How cells arrive
+
+
+class _Number(Loader):
+    """The digits as they come; JSON has no word for the values that are no number."""
+
+    def load(self, data: Buffer) -> Cell:
+        text = bytes(data)
+        return text.decode() if b"n" in text.lower() else msgspec.Raw(text)
+
+
+class _Json(Loader):
+    def load(self, data: Buffer) -> Cell:
+        return msgspec.Raw(bytes(data))
+
+
+class _Instant(Loader):
+    """ISO 8601; what has no such form (infinity, BC) stays as it is."""
+
+    def load(self, data: Buffer) -> Cell:
+        text = bytes(data).decode().replace(" ", "T", 1)
+        return f"{text[:-3]}Z" if text.endswith("+00") else text
+
+
+LOADERS: dict[str, type[Loader]] = {
+    **dict.fromkeys(("float4", "float8", "numeric"), _Number),
+    **dict.fromkeys(("json", "jsonb"), _Json),
+    **dict.fromkeys(("timestamp", "timestamptz"), _Instant),
+}
+
+
+def _register_loaders(cursor: psycopg.Cursor[Any]) -> None:
+    """Python has no value for the year 12000, an infinity or a month's interval: cells stay text."""
+    for kind in postgres.types:
+        if kind.name not in AS_IS:
+            cursor.adapters.register_loader(kind.oid, LOADERS.get(kind.name, TextLoader))
+
+
+# How answers are written
+
+
+def write_csv(answer: Answer, out: TextIO) -> None:
+    """RFC 4180: NULL is empty, arrays and JSON are JSON."""
+    lines = csv.writer(out, lineterminator="\r\n")
+    lines.writerow(answer.columns)
+    lines.writerows(map(_plain, row) for row in answer.rows)
+
+
+def write_json(answer: Answer, out: TextIO) -> None:
+    """An array with an object per row, written as rows arrive."""
+    _write_array(answer, out.write)
+    out.write("\n")
+
+
+def write_object(answer: Answer, out: TextIO) -> None:
+    """One object, written only when all rows are there: an error on the way leaves nothing half said."""
+    with SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8", newline="") as spool:
+        spool.write(f'{{"columns": {_encode(answer.columns).decode()}, "rows": ')
+        _write_array(answer, spool.write)
+        spool.write("}\n")
+        spool.seek(0)
+        shutil.copyfileobj(spool, out)
+
+
+def _write_array(answer: Answer, write: Callable[[str], object]) -> None:
+    names = _distinct(answer.columns)
+    before = "[\n"
+    for row in answer.rows:
+        write(before + _encode(dict(zip(names, row, strict=True))).decode())
+        before = ",\n"
+    write("[]" if before == "[\n" else "\n]")
+
+
+def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
+    """The names, repeated ones numbered: an object holds each name once."""
+    names: list[str] = []
+    for name in columns:
+        fresh = chain([name], (f"{name}_{n}" for n in range(2, len(columns) + 2)))
+        names.append(next(each for each in fresh if each not in names))
+    return tuple(names)
+
+
+def write_table(answer: Answer, out: TextIO) -> None:
+    """For people: row by row where the terminal is too narrow; as wide as need be when nobody looks."""
+    from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
+
+    console = Console(file=out, width=None if out.isatty() else UNBOUNDED, highlight=False)
+    count = 0
+    for rows in _batches(answer.rows):
+        _print_rows(console, answer.columns, rows, count)
+        count += len(rows)
+    console.print(f"({count} {'row' if count == 1 else 'rows'})")
+
+
+def _batches(rows: Iterator[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:
+    """The rows in lists that memory holds, the first one even if there are none."""
+    batch = list(islice(rows, ROWS_PER_TABLE))
+    yield batch
+    while batch := list(islice(rows, ROWS_PER_TABLE)):
+        yield batch
+
+
+def _print_rows(console: "Console", columns: tuple[str, ...], rows: list[tuple[Cell, ...]], before: int) -> None:
+    table = _table(columns, rows)
+    if console.measure(table, options=console.options.update_width(UNBOUNDED)).maximum <= console.width:
+        console.print(table)
+        return
+    for number, row in enumerate(rows, before + 1):
+        console.print(f"row {number}", style="bold", markup=False)
+        console.print(_tall(columns, row))
+
+
+def _table(columns: tuple[str, ...], rows: list[tuple[Cell, ...]]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415 - see write_table
+
+    table = Table(box=None, pad_edge=False)
+    for n, name in enumerate(columns):
+        right = any(_is_number(row[n]) for row in rows)
+        table.add_column(_text(name), justify="right" if right else "left")
+    for row in rows:
+        table.add_row(*map(_text, row))
+    return table
+
+
+def _tall(columns: tuple[str, ...], row: tuple[Cell, ...]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415 - see write_table
+
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, cell in zip(columns, row, strict=True):
+        table.add_row(_text(name), _text(cell))
+    return table
+
+
+def _text(cell: Cell) -> "Text":
+    """What a terminal prints and does not obey."""
+    from rich.text import Text  # noqa: PLC0415 - see write_table
+
+    return Text(_plain(cell).translate(_CONTROL))
+
+
+def _is_number(cell: Cell) -> bool:
+    if isinstance(cell, msgspec.Raw):
+        return bytes(cell)[:1] in b"-0123456789"
+    return isinstance(cell, int) and not isinstance(cell, bool)
+
+
+def _plain(cell: Cell) -> str:
+    if cell is None:
+        return ""
+    return cell if isinstance(cell, str) else _encode(cell).decode()
+
+
+WRITERS: dict[str, Callable[[Answer, TextIO], None]] = {
+    "table": write_table,
+    "csv": write_csv,
+    "json": write_json,
+    "object": write_object,
+}

@@ -1,0 +1,1 @@
+"""HTTP: addresses in, bodies out; knows no row and no database."""

@@ -1,0 +1,197 @@
+"""Access tokens: renewed ahead of their end and after a refusal, by one thread for all."""
+
+import re
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import NamedTuple
+
+import msgspec
+import requests
+from authlib.oauth2.auth import ClientAuth
+from authlib.oauth2.rfc6749.parameters import prepare_token_request
+
+from etl.config import AccountSettings
+from etl.errors import EtlError, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.extract.retrying import Patience, Transient
+from etl.extract.transport import Answer, Transport, place
+
+SCOPES = ("bulk-imports:read", "case-fields-public:read")
+ASSERTION_SECONDS = 300
+# docs.talkdesk.com/docs/authenticating-requests-and-authenticating-via-appconnect
+_USUAL_LIFE = 600.0
+# Renewal is relative to the life: some tokens live for a second.
+_USED_SHARE = 0.9
+_OLD_SHARE = 0.5
+_NOT_ABOUT_SCOPE = frozenset({"invalid_client", "invalid_grant", "unauthorized_client", "unsupported_grant_type"})
+
+
+class _Granted(msgspec.Struct):
+    access_token: str
+    expires_in: float | None = None
+    scope: str | None = None
+
+
+class _Refused(msgspec.Struct):
+    error: str = ""
+
+
+class _Token(NamedTuple):
+    text: str
+    asked_at: float
+    life: float
+
+    def has_used(self, share: float, now: float) -> bool:
+        return now - self.asked_at >= share * self.life
+
+
+class TokenProvider:
+    """The access token of one account; `missing_scopes` are those that the last answer did not grant."""
+
+    def __init__(
+        self,
+        settings: AccountSettings,
+        transport: Transport,
+        patience: Patience,
+        *,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.missing_scopes: frozenset[str] = frozenset()
+        self._settings = settings
+        self._transport = transport
+        self._patience = patience
+        self._wall_clock = wall_clock
+        # Without a scope the answer should grant all that the client has; a scope that does not act yet may spoil both.
+        self._wishes = [" ".join(SCOPES), "", *SCOPES]
+        self._lock = threading.Lock()
+        self._token: _Token | None = None
+        self._failure: EtlError | None = None
+        self._failed_at = 0.0
+
+    def token(self) -> str:
+        """A token with a tenth of its life left at least."""
+        token = self._token
+        if token is None or token.has_used(_USED_SHARE, self._patience.clock()):
+            token = self._renewed(token)
+        return token.text
+
+    def renew(self, stale: str) -> str:
+        """A token that is not `stale`."""
+        token = self._token
+        return self._renewed(token).text if token is None or token.text == stale else token.text
+
+    def is_old(self, token: str) -> bool:
+        """True if more than half of this token's life is over, so that a refusal may be due to its age."""
+        current = self._token
+        return current is None or current.text != token or current.has_used(_OLD_SHARE, self._patience.clock())
+
+    def _renewed(self, stale: _Token | None) -> _Token:
+        arrived_at = self._patience.clock()
+        with self._lock:
+            if self._token is not None and self._token is not stale:
+                return self._token
+            self._require_hope(arrived_at)
+            try:
+                self._token = self._patience.retry(self._ask)
+            except (SourceRefused, SourceUnavailable, SourceMalformed) as error:
+                self._failure, self._failed_at = error, self._patience.clock()
+                raise
+            return self._token
+
+    def _require_hope(self, arrived_at: float) -> None:
+        """Who waited while others failed fails with them; a refused client stays refused."""
+        failure = self._failure
+        if failure is not None and (isinstance(failure, SourceRefused) or self._failed_at >= arrived_at):
+            raise type(failure)(str(failure))
+
+    def _ask(self, seconds: float) -> _Token:
+        asked_at = self._patience.clock()
+        answer = self._post(seconds)
+        while len(self._wishes) > 1 and _is_about_scope(answer):
+            del self._wishes[0]
+            answer = self._post(seconds)
+        if not answer.is_success:
+            raise self._failed(answer)
+        granted = self._granted(answer)
+        scope = granted.scope if granted.scope is not None else self._wishes[0] or None
+        if scope is not None:
+            self.missing_scopes = frozenset(SCOPES).difference(scope.split())
+        life = granted.expires_in if granted.expires_in and granted.expires_in > 0 else _USUAL_LIFE
+        return _Token(granted.access_token, asked_at, life)
+
+    def _post(self, seconds: float) -> Answer:
+        url = self._settings.token_url
+        body = prepare_token_request("client_credentials", "", scope=self._wishes[0])
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        auth = _client_auth(self._settings, issued_at=int(self._wall_clock()))
+        _, headers, body = auth.prepare("POST", url, headers, body)
+        request = self._transport.prepare(requests.Request("POST", url, headers=headers, data=body))
+        return self._transport.send(request, via=url, seconds=seconds)
+
+    def _granted(self, answer: Answer) -> _Granted:
+        try:
+            granted = msgspec.json.decode(answer.body, type=_Granted, strict=False)
+        except ValueError:
+            granted = _Granted("")
+        # What a header cannot carry would end up in the message of an exception.
+        if re.fullmatch(r"[!-~]+", granted.access_token):
+            return granted
+        what = f"{self._place}: {answer.described()}, but no token in it"
+        raise Transient(SourceMalformed(f"{what} ({answer.content_type or 'no content type'})"))
+
+    def _failed(self, answer: Answer) -> Transient | SourceRefused:
+        what = f"{self._place}: {answer.described(_code(answer))}"
+        if answer.is_transient:
+            return Transient(SourceUnavailable(what), retry_after=answer.retry_after)
+        return SourceRefused(f"{what}: {self._advice(answer)}")
+
+    def _advice(self, answer: Answer) -> str:
+        if answer.is_redirect:
+            return "credentials do not follow a redirect; check TALKDESK_ACCOUNT, TALKDESK_REGION, TALKDESK_TOKEN_URL"
+        if answer.status != HTTPStatus.UNAUTHORIZED:
+            return "check TALKDESK_CLIENT_ID and what it may do, TALKDESK_ACCOUNT, TALKDESK_REGION"
+        proof = "its key, TALKDESK_KEY_ID or this machine's clock" if self._settings.private_key else "its secret"
+        return (
+            f"TALKDESK_CLIENT_ID or {proof} is wrong; or a scope was added minutes ago and does not act yet; "
+            "or the account in the host is wrong (TALKDESK_ACCOUNT); or the region is (TALKDESK_REGION)"
+        )
+
+    @property
+    def _place(self) -> str:
+        return place("POST", self._settings.token_url)
+
+
+def _client_auth(settings: AccountSettings, *, issued_at: int) -> ClientAuth:
+    if settings.client_secret is not None:
+        return ClientAuth(settings.client_id, settings.client_secret.get_secret_value())
+    # Imported here: cryptography takes its time to load, and most accounts have a secret.
+    from authlib.oauth2.rfc7523 import PrivateKeyJWT  # noqa: PLC0415
+    from joserfc.jwk import import_key  # noqa: PLC0415
+
+    from etl.config.keys import algorithm_of  # noqa: PLC0415
+
+    pem = settings.private_key.get_secret_value() if settings.private_key else ""
+    algorithm = algorithm_of(pem)
+    key = import_key(pem, "EC" if algorithm.startswith("ES") else "RSA")
+    method = PrivateKeyJWT(
+        settings.token_url,
+        claims={"jti": str(uuid.uuid4()), "iat": issued_at, "exp": issued_at + ASSERTION_SECONDS},
+        headers={"kid": settings.key_id},
+        alg=algorithm,
+    )
+    return ClientAuth(settings.client_id, key, method)
+
+
+def _is_about_scope(answer: Answer) -> bool:
+    code = _code(answer)
+    return code == "invalid_scope" or (answer.status == HTTPStatus.BAD_REQUEST and code not in _NOT_ABOUT_SCOPE)
+
+
+def _code(answer: Answer) -> str:
+    """The code of a refusal; token errors have another shape than those of the API."""
+    try:
+        return msgspec.json.decode(answer.body, type=_Refused).error
+    except ValueError:
+        return ""

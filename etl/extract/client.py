@@ -1,0 +1,175 @@
+"""The source's API over HTTP: an address in, what is read of its body out; the token goes to one origin alone."""
+
+import threading
+import time
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import requests
+from requests import PreparedRequest
+
+from etl.config import AccountSettings
+from etl.errors import EtlError, NotFound, NotJson, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.extract import hal
+from etl.extract.auth import SCOPES, TokenProvider
+from etl.extract.retrying import Patience, Requests, Transient
+from etl.extract.transport import Answer, Transport, place
+
+__all__ = ["Client", "Requests"]
+
+T = TypeVar("T")
+
+MAX_REDIRECTS = 5
+MAX_RENEWALS = 3
+_GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
+_SCOPES = dict(zip(("/bulk-imports/", "/cm/meta/"), SCOPES, strict=True))
+
+
+class _Prepared(threading.local):
+    """A request for each thread, prepared once: to prepare it anew costs as much as to send it."""
+
+    def __init__(self, request: PreparedRequest) -> None:
+        self.request = request.copy()
+
+
+class Client:
+    """One account's side of the API; any number of threads may use it."""
+
+    def __init__(
+        self,
+        settings: AccountSettings,
+        *,
+        stop: threading.Event,
+        sleep: Callable[[float], object] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.api_url = settings.api_url
+        self._origin = "{0.scheme}://{0.netloc}".format(urlsplit(settings.api_url))
+        self._patience = Patience(settings, stop=stop, sleep=sleep or stop.wait, clock=clock)
+        self._transport = Transport(settings, self._patience)
+        self.tokens = TokenProvider(settings, self._transport, self._patience)
+        self._was_let_in = False
+        self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
+
+    def get(self, url: str, read: Callable[[bytes], T] = hal.parse_json) -> T:
+        """What `read` makes of the body of an answer; a 204 says null. `url` is made by `rooted`.
+
+        What is no JSON is asked for again.
+        """
+        return self._patience.retry(lambda seconds: self._read(url, read, seconds), prepare=self._make_ready)
+
+    def rooted(self, href: str, current_url: str = "") -> str:
+        """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
+        return hal.rooted(href, current=current_url or f"{self.api_url}/", base=self.api_url)
+
+    @property
+    def counts(self) -> Requests:
+        """What was done so far; requests for tokens are not among the requests."""
+        return self._patience.tally.counts
+
+    def close(self) -> None:
+        """No connection is open."""
+        self._transport.close()
+
+    def _make_ready(self) -> None:
+        """The next request keeps under the ceiling and finds a token."""
+        self._patience.pace()
+        self.tokens.token()
+
+    def _read(self, url: str, read: Callable[[bytes], T], seconds: float) -> T:
+        answer = self._fetch(url, seconds)
+        try:
+            return read(b"null" if answer.status == HTTPStatus.NO_CONTENT else answer.body)
+        except NotJson as error:
+            kind = answer.content_type or "no content type"
+            message = f"{place('GET', url)}: {answer.described()}, but {error} in a body of {kind}"
+            raise Transient(SourceMalformed(message)) from None
+        except SourceMalformed as error:
+            raise SourceMalformed(f"{place('GET', url)}: {error}") from None
+
+    def _fetch(self, url: str, seconds: float) -> Answer:
+        for _ in range(MAX_REDIRECTS + 1):
+            answer = self._ask(url, seconds)
+            if answer.is_success:
+                self._was_let_in = True
+                return answer
+            if not answer.is_redirect:
+                raise self._failure(url, answer)
+            url = self._redirected(url, answer)
+            self._patience.pace()
+        raise SourceRefused(f"{place('GET', url)}: more than {MAX_REDIRECTS} redirects")
+
+    def _ask(self, url: str, seconds: float) -> Answer:
+        """The answer; a refused token is renewed, more than once only where tokens were taken before."""
+        token = self.tokens.token()
+        answer = self._send(url, token, seconds)
+        for _ in range(MAX_RENEWALS if self._was_let_in else 1):
+            if not self._may_be_due_to(token, answer):
+                break
+            token = self.tokens.renew(token)
+            self._patience.pace()
+            answer = self._send(url, token, seconds)
+        return answer
+
+    def _may_be_due_to(self, token: str, answer: Answer) -> bool:
+        """A 401 says that the token is dead; some older endpoints say 403 (github.com/Talkdesk/api, 2016)."""
+        is_forbidden = answer.status == HTTPStatus.FORBIDDEN and self.tokens.is_old(token)
+        return answer.status == HTTPStatus.UNAUTHORIZED or is_forbidden
+
+    def _send(self, url: str, token: str, seconds: float) -> Answer:
+        request = self._prepared.request
+        request.url = url
+        request.headers["Authorization"] = f"Bearer {token}"
+        begun, size = self._patience.clock(), 0
+        try:
+            answer = self._transport.send(request, via=self.api_url, seconds=seconds)
+            size = len(answer.body)
+            return answer
+        finally:
+            spent = self._patience.clock() - begun
+            self._patience.tally.add(Requests(requests=1, bytes=size, seconds=spent))
+
+    def _redirected(self, url: str, answer: Answer) -> str:
+        """Where a redirect leads, if it stays on the configured origin."""
+        location = answer.headers.get("Location", "").strip()
+        try:
+            is_ours = _origin(urljoin(url, location)) == _origin(self.api_url)
+        except ValueError:
+            is_ours = False
+        if not is_ours:
+            what = f"{place('GET', url)}: {answer.described()}"
+            raise SourceRefused(f"{what}: it leads away from the API, and the token does not follow")
+        return hal.rooted(location, current=url, base=self._origin)
+
+    def _failure(self, url: str, answer: Answer) -> Transient | EtlError:
+        what = f"{place('GET', url)}: {answer.described(hal.error_code(answer.body))}"
+        if answer.is_transient:
+            return self._overloaded(what, answer)
+        if answer.status in _GONE:
+            return NotFound(what)
+        if answer.status == HTTPStatus.FORBIDDEN:
+            return SourceRefused(f"{what}: {_missing_right(url)}")
+        if answer.status == HTTPStatus.UNAUTHORIZED:
+            refused = SourceRefused(f"{what}: a new token was refused, too; check TALKDESK_API_URL and TALKDESK_REGION")
+            # Where tokens were taken before, another thread's trouble may have killed this one.
+            return Transient(refused) if self._was_let_in else refused
+        return SourceRefused(what)
+
+    def _overloaded(self, what: str, answer: Answer) -> Transient:
+        seconds = answer.retry_after
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            self._patience.hold(seconds)
+        return Transient(SourceUnavailable(what), retry_after=seconds)
+
+
+def _missing_right(url: str) -> str:
+    scopes = [scope for beginning, scope in _SCOPES.items() if beginning in urlsplit(url).path]
+    scope = f"lacks the scope {scopes[0]}" if scopes else "lacks a scope"
+    return f"the client {scope}, or the account does not allow this machine's address"
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)

@@ -1,0 +1,24 @@
+"""The loader: rows in, true counts out. Knows no network and no JSON key of the source."""
+
+from etl.load.imports import mark_expired, missing_imports, pending_imports
+from etl.load.records import Content, replace_records
+from etl.load.rejected import keep_rejected, prune_rejected
+from etl.load.versioned import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned, mark_removed, missing, upsert
+
+__all__ = [
+    "CASE_FIELDS",
+    "ENTRIES",
+    "IMPORTS",
+    "Content",
+    "Key",
+    "Versioned",
+    "keep_rejected",
+    "mark_expired",
+    "mark_removed",
+    "missing",
+    "missing_imports",
+    "pending_imports",
+    "prune_rejected",
+    "replace_records",
+    "upsert",
+]

@@ -1,0 +1,1 @@
+"""What the stand-in says: the documented addresses, answers and refusals."""

@@ -1,0 +1,63 @@
+"""One call of the sync command: every account by itself, one after the other."""
+
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import Engine
+
+from etl.config import AccountSettings
+from etl.errors import DatabaseError, EtlError, Interrupted
+from etl.extract.client import Client
+from etl.sync.outcome import AccountOutcome, SyncOutcome
+from etl.sync.pipeline import sync_account
+from etl.sync.run import Job, Options, Progress
+from etl.warehouse.ledger import Run
+from etl.warehouse.session import Warehouse
+
+
+def sync_accounts(
+    engine: Engine,
+    accounts: Iterable[AccountSettings],
+    options: Options,
+    *,
+    keep_rejected: timedelta,
+    stop: threading.Event,
+    show: Callable[[Progress], None] = lambda _: None,
+) -> SyncOutcome:
+    """What the sync of these accounts came to; one that fails leaves the others alone.
+
+    A stop ends them all, and so does a database that is gone.
+    """
+    outcome = SyncOutcome(_run_id(), options.dry_run)
+    started = time.perf_counter()
+    ended: EtlError | None = None
+    for settings in accounts:
+        account = AccountOutcome(settings.name)
+        outcome.accounts.append(account)
+        if ended := Interrupted("interrupted") if stop.is_set() else ended:
+            account.fail(ended)
+            continue
+        job = Job(
+            settings=settings,
+            client=Client(settings, stop=stop),
+            warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop, dry_run=options.dry_run),
+            run=Run(outcome.run_id, settings.name),
+            options=options,
+            stop=stop,
+            outcome=account,
+            keep_rejected=keep_rejected,
+            show=show,
+        )
+        sync_account(job)
+        if job.warehouse.is_gone:
+            ended = DatabaseError("the database cannot be reached")
+    outcome.seconds = time.perf_counter() - started
+    return outcome
+
+
+def _run_id() -> str:
+    """Ids in the order of time keep the ledger's index, and so an idle run's WAL, small."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"

@@ -1,0 +1,139 @@
+"""What a sync came to: counts, failures, and the exit code that follows from them."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from etl.errors import DONE, PARTLY_DONE, EtlError, Interrupted, LockHeld
+from etl.warehouse.counts import RESOURCES, Counts, Traffic
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that was not synced, and why."""
+
+    account: str
+    resource: str | None
+    import_id: str | None
+    exit_code: int
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `errors` that `sync --json` prints."""
+        return dict(vars(self))
+
+
+@dataclass
+class ResourceOutcome:
+    """What one resource came to; `complete` if everything was read to its end, `done` units so far."""
+
+    counts: Counts = field(default_factory=Counts)
+    traffic: Traffic = field(default_factory=Traffic)
+    complete: bool = False
+    done: int = 0
+
+    def traffic_to_json(self) -> dict[str, Any]:
+        """What it cost by name, and how many rows were read in each second."""
+        seconds = self.traffic.seconds
+        return {**self.traffic.to_json(), "rows_per_second": round(self.counts.read / seconds) if seconds else 0}
+
+
+@dataclass
+class AccountOutcome:
+    """What the sync of one account came to."""
+
+    account: str
+    resources: dict[str, ResourceOutcome] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
+    new_rejected: int = 0
+
+    def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
+        """Afterwards the error is among the failures, once, and was said."""
+        failure = Failure(self.account, resource, import_id, error.exit_code, str(error))
+        if failure not in self.failures:
+            self.failures.append(failure)
+            places = {"account": self.account, "resource": resource, "import": import_id}
+            log.error("%s %s", " ".join(f"{name}={place}" for name, place in places.items() if place), error)
+
+    def has_failed(self, *resources: str) -> bool:
+        """True if anything of these resources was not synced."""
+        return any(failure.resource in resources for failure in self.failures)
+
+    @property
+    def synced_anything(self) -> bool:
+        """True if any resource was synced, in part at least; what was only read was not."""
+        return any(outcome.complete or outcome.counts.stored for outcome in self.resources.values())
+
+    @property
+    def outcome(self) -> str:
+        """The word of the contract for this account's run."""
+        codes = {failure.exit_code for failure in self.failures}
+        if Interrupted.exit_code in codes:
+            return "interrupted"
+        if codes == {LockHeld.exit_code}:
+            return "busy"
+        if not codes and not self.new_rejected:
+            return "succeeded"
+        return "partial" if self.synced_anything else "failed"
+
+
+@dataclass
+class SyncOutcome:
+    """What one call of the sync command came to."""
+
+    run_id: str
+    dry_run: bool
+    accounts: list[AccountOutcome] = field(default_factory=list)
+    seconds: float = 0.0
+
+    @property
+    def failures(self) -> list[Failure]:
+        """The failures of all accounts."""
+        return [failure for account in self.accounts for failure in account.failures]
+
+    @property
+    def outcome(self) -> str:
+        """The accounts' common word; `partial` where they differ."""
+        words = {account.outcome for account in self.accounts}
+        if "interrupted" in words:
+            return "interrupted"
+        return words.pop() if len(words) == 1 else "partial"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the contract: 8 if anything was synced, else that of the first failure."""
+        codes = [failure.exit_code for failure in self.failures]
+        if Interrupted.exit_code in codes:
+            return Interrupted.exit_code
+        if not codes and not any(account.new_rejected for account in self.accounts):
+            return DONE
+        return PARTLY_DONE if any(account.synced_anything for account in self.accounts) else codes[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `sync --json` prints."""
+        return {
+            "run_id": self.run_id,
+            "outcome": self.outcome,
+            "dry_run": self.dry_run,
+            "accounts": {account.account: _counts(account) for account in self.accounts},
+            "rejected": sum(self._each(lambda outcome: outcome.counts.rejected)),
+            "requests": sum(self._each(lambda outcome: outcome.traffic.requests)),
+            "seconds": round(self.seconds, 3),
+            "errors": [failure.to_json() for failure in self.failures],
+            "traffic": {account.account: _traffic(account) for account in self.accounts},
+        }
+
+    def _each(self, number: Any) -> Iterable[int]:
+        return (number(outcome) for account in self.accounts for outcome in account.resources.values())
+
+
+def _counts(account: AccountOutcome) -> dict[str, Any]:
+    empty = ResourceOutcome()
+    return {resource: account.resources.get(resource, empty).counts.to_json() for resource in RESOURCES}
+
+
+def _traffic(account: AccountOutcome) -> dict[str, Any]:
+    return {resource: outcome.traffic_to_json() for resource, outcome in account.resources.items()}

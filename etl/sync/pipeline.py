@@ -1,0 +1,200 @@
+"""The story of a sync: fetch, flatten, load, note; one function per resource.
+
+Imports are stored before their records are fetched, and marked as loaded together with their records: a run that ends
+in between leaves them pending, and the next run goes on from there.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+
+from sqlalchemy import Connection
+
+from etl import load
+from etl.errors import DatabaseError, Interrupted, LockHeld, NotStorable
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content
+from etl.reading import records as reading
+from etl.reading.records import CaseFields, Link, Listing, Records
+from etl.sync.outcome import ResourceOutcome
+from etl.sync.run import Job, log
+from etl.warehouse.counts import Counts
+
+
+def sync_account(job: Job) -> None:
+    """Bring one account's part of the warehouse level with the source; what failed stands in the job's outcome."""
+    with job:
+        try:
+            job.open()
+            if job.options.wants_imports:
+                sync_imports(job)
+            if job.options.wants_case_fields:
+                sync_case_fields(job)
+        except (DatabaseError, Interrupted, LockHeld) as error:
+            job.outcome.fail(error)
+
+
+def sync_imports(job: Job) -> None:
+    """The list is stored as far as it could be read; then the records of those imports that need it."""
+    pending: list[Link] = []
+    with job.resource("imports") as (note,):
+        sync_listing(job, note, pending)
+    with job.resource("import_records") as (note,):
+        for batch in job.awaited(note, reading.read_records(job.source, pending)):
+            load_records(job, note, batch)
+            job.progress("import_records", note, len(batch), len(pending))
+        note.complete = not job.outcome.has_failed("imports", "import_records")
+
+
+def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link]) -> None:
+    """Afterwards the list is stored, and pending are the imports whose records are to be fetched: all that is kept."""
+    store = partial(load_imports, job, note, pending)
+    listing = reading.read_listing(job.source, job.options.window, store=store)
+    pending += load_listing(job, note, listing)
+    if may_expire(job, listing):
+        pending += expire_missing(job, note, listing)
+    listing.reading.require_whole("imports")
+    note.complete = job.options.window is None and not listing.reading.is_doubted
+
+
+def sync_case_fields(job: Job) -> None:
+    """Fields and entries are stored in one transaction; what is missing from a complete answer is marked as removed."""
+    with job.resource("case_fields", "case_field_entries") as (note, entries_note):
+        fields = reading.read_case_fields(job.source)
+        load_case_fields(job, note, entries_note, fields)
+        fields.reading.require_whole("case fields")
+        note.complete = entries_note.complete = not fields.reading.is_doubted
+
+
+def load_listing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
+    """Afterwards what is left of the listed imports is stored; says whose records are to be fetched."""
+    note.counts.read += listing.reading.read
+    job.reject(note, listing.rejected.values())
+    pending: list[Link] = []
+    while part := listing.take(reading.ROWS_PER_PART):
+        load_imports(job, note, pending, part)
+    return pending
+
+
+def load_imports(job: Job, note: ResourceOutcome, pending: list[Link], part: dict[str, bytes]) -> None:
+    """Afterwards these imports are stored, and those whose records are to be fetched are pending, too."""
+    counts, wanted = job.load(note, partial(store_imports, job=job, part=part))
+    note.counts.add(counts)
+    pending += (reading.link_of(row) for import_id, row in part.items() if import_id in wanted)
+
+
+def store_imports(connection: Connection, *, job: Job, part: dict[str, bytes]) -> tuple[Counts, set[str]]:
+    """Inside a transaction: the imports are stored; says whose records are to be fetched."""
+    counts = load.upsert(connection, IMPORTS, job.account, {(import_id,): row for import_id, row in part.items()})
+    wants_all = job.options.full or job.options.window is not None
+    return counts, set(part) if wants_all else load.pending_imports(connection, job.account, list(part))
+
+
+def may_expire(job: Job, listing: Listing) -> bool:
+    """Only the whole listing shows what is gone."""
+    return job.options.window is None and listing.reading.is_whole
+
+
+def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
+    """Afterwards the imports that the source has forgotten are marked; says whose records are to be fetched.
+
+    Imports past the retention go at once, unless the list was empty; any other is asked for by itself.
+    """
+    retention = timedelta(days=job.settings.retention_days)
+    find = partial(load.missing_imports, account=job.account, seen=listing.ids, retention=retention)
+    missing = job.load(note, find)
+    listing.reading.is_doubted = bool(missing) and not listing.reading.says_something
+    if listing.reading.is_doubted and not job.options.full:
+        log.warning("account=%s the answer held no list of imports: nothing expires", job.account)
+        return []
+    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
+    found = Listing()
+    for answer in reading.ask_for_imports(job.source, missing.keys() - gone):
+        if answer.failure is not None:
+            job.outcome.fail(answer.failure, resource="imports", import_id=answer.import_id)
+        elif answer.item is None:
+            gone.append(answer.import_id)
+        else:
+            found.add([answer.item])
+            found.reading.read += 1
+    note.counts.removed += job.load(note, partial(load.mark_expired, account=job.account, ids=gone))
+    return load_listing(job, note, found)
+
+
+def load_records(job: Job, note: ResourceOutcome, batch: Sequence[Records]) -> None:
+    """Afterwards the records of these imports are stored, each import's as a whole; failures are noted."""
+    for records in batch:
+        note_records(job, note, records)
+    # What was read before a failure is stored, too.
+    store_batch(job, note, [records for records in batch if records.rows is not None or records.failure is None])
+
+
+def store_batch(job: Job, note: ResourceOutcome, batch: Sequence[Records]) -> None:
+    """Store the imports together; if one of them cannot be stored, each by itself."""
+    try:
+        note.counts.add(job.load(note, partial(store_records, job=job, batch=batch)))
+    except NotStorable as error:
+        if len(batch) == 1:
+            job.outcome.fail(error, resource="import_records", import_id=batch[0].link.import_id)
+        else:
+            for records in batch:
+                store_batch(job, note, [records])
+
+
+def store_records(connection: Connection, *, job: Job, batch: Sequence[Records]) -> Counts:
+    """Inside a transaction: the records of each import are replaced as a whole."""
+    contents = [
+        Content(
+            records.link.import_id,
+            # An empty answer takes nothing away, unless the import itself says that it has no records.
+            records.rows if records.rows or records.link.total_records == 0 else None,
+            records.errors,
+            records.is_final,
+            whole=records.is_whole,
+        )
+        for records in batch
+    ]
+    return load.replace_records(connection, job.account, contents)
+
+
+def note_records(job: Job, note: ResourceOutcome, records: Records) -> None:
+    """Afterwards what was read, rejected or failed is noted; a number that is not the source's own is said."""
+    link = records.link
+    note.counts.read += records.read
+    note.traffic.flatten_seconds += records.flatten_seconds
+    log.debug("account=%s import=%s read=%d", job.account, link.import_id, records.read)
+    job.reject(note, records.rejected)
+    if records.failure is not None:
+        job.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
+    elif records.rows is not None and link.finished and link.total_records not in (None, records.read):
+        message = "account=%s import=%s %d records were read, its total_records is %d"
+        log.warning(message, job.account, link.import_id, records.read, link.total_records)
+
+
+def load_case_fields(job: Job, note: ResourceOutcome, entries_note: ResourceOutcome, fields: CaseFields) -> None:
+    """Afterwards the fields and entries that were read are stored, and those missing from a complete answer marked."""
+    note.counts.read = fields.reading.read
+    rejected_entries = [item for items in fields.rejected_entries.values() for item in items]
+    entries_note.counts.read = len(fields.entries) + len(rejected_entries)
+    job.reject(note, fields.rejected.values())
+    job.reject(entries_note, rejected_entries)
+    counts, entry_counts = job.load(note, partial(store_case_fields, job=job, fields=fields))
+    note.counts.add(counts)
+    entries_note.counts.add(entry_counts)
+
+
+def store_case_fields(connection: Connection, *, job: Job, fields: CaseFields) -> tuple[Counts, Counts]:
+    """Inside a transaction: fields and entries are stored, and those missing from a complete answer marked."""
+    entries = fields.entries
+    counts = load.upsert(connection, CASE_FIELDS, job.account, fields.rows)
+    entry_counts = load.upsert(connection, ENTRIES, job.account, entries)
+    if not fields.reading.is_whole:
+        return counts, entry_counts
+    gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows)
+    if gone and not fields.rows and not job.options.full:
+        fields.reading.is_doubted = True
+        log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", job.account)
+        return counts, entry_counts
+    gone_entries = load.missing(connection, ENTRIES, job.account, entries, spare=sorted(fields.unreadable))
+    counts.removed = load.mark_removed(connection, CASE_FIELDS, job.account, gone)
+    entry_counts.removed = load.mark_removed(connection, ENTRIES, job.account, gone_entries)
+    return counts, entry_counts

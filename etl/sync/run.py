@@ -1,0 +1,226 @@
+"""One account's sync under way: its tools, its options, and the notes that end up in the ledger."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, NamedTuple, Self, TypeVar
+
+from sqlalchemy import Connection
+
+from etl import load
+from etl.config import AccountSettings
+from etl.errors import DatabaseError, EtlError, Interrupted, LockHeld
+from etl.extract.client import Client, Requests
+from etl.instants import Window
+from etl.reading.records import SOURCE_ERRORS, Source
+from etl.rows import Rejected
+from etl.sync.outcome import AccountOutcome, ResourceOutcome
+from etl.warehouse import ledger
+from etl.warehouse.counts import Traffic
+from etl.warehouse.ledger import Run
+from etl.warehouse.session import Warehouse
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Options(NamedTuple):
+    """What the sync command was asked for."""
+
+    only: Literal["imports", "case-fields"] | None = None
+    window: Window | None = None
+    full: bool = False
+    dry_run: bool = False
+
+    @property
+    def wants_imports(self) -> bool:
+        """False if only the case fields are wanted."""
+        return self.only != "case-fields"
+
+    @property
+    def wants_case_fields(self) -> bool:
+        """A backfill leaves the case fields alone unless it asks for them."""
+        return self.only == "case-fields" or (self.only is None and self.window is None)
+
+
+class Progress(NamedTuple):
+    """How far a resource is; `total` is None while nobody knows."""
+
+    account: str
+    resource: str
+    done: int
+    total: int | None
+    rows: int
+
+
+@dataclass
+class Job:
+    """Everything that the steps of one account's sync share."""
+
+    settings: AccountSettings
+    client: Client
+    warehouse: Warehouse
+    run: Run
+    options: Options
+    stop: threading.Event
+    outcome: AccountOutcome
+    keep_rejected: timedelta
+    show: Callable[[Progress], None] = lambda _: None
+    _is_open: bool = False
+    _unsaved: dict[str, ResourceOutcome] = field(default_factory=dict)
+
+    @property
+    def account(self) -> str:
+        """The name that stands first in every key."""
+        return self.settings.name
+
+    @property
+    def source(self) -> Source:
+        """What reading the account's source needs."""
+        return Source.of(self.settings, self.client, stop=self.stop)
+
+    def open(self) -> None:
+        """Afterwards the account's lock is held and the run is on record."""
+        self.warehouse.open()
+        self.warehouse.transact(self._start)
+        self._is_open = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        """Afterwards the job is closed; what nobody caught stands in its outcome, but for its text."""
+        if isinstance(error, Exception):
+            unexpected = EtlError(f"unexpected {type(error).__name__}")
+            self.outcome.fail(error if isinstance(error, EtlError) else unexpected)
+        self.close()
+
+    def close(self) -> None:
+        """Afterwards the run is closed with its outcome, if the database lets it; lock and connections are free."""
+        self.warehouse.closing()
+        if self._is_open and not self.warehouse.is_gone:
+            try:
+                self.warehouse.transact(self._finish)
+            except (DatabaseError, Interrupted, LockHeld) as error:
+                self.outcome.fail(error)
+        self.warehouse.close()
+        self.client.close()
+
+    @contextmanager
+    def resource(self, name: str, *more: str) -> Iterator[list[ResourceOutcome]]:
+        """Inside, an error of the source ends these resources alone; their counts reach the ledger whatever happens."""
+        notes = {each: ResourceOutcome() for each in (name, *more)}
+        self.outcome.resources.update(notes)
+        before, started = self.client.counts, time.perf_counter()
+        try:
+            yield list(notes.values())
+        except SOURCE_ERRORS as error:
+            self.outcome.fail(error, resource=name)
+        finally:
+            self._measure(notes[name].traffic, before, started)
+            for each, note in notes.items():
+                self._log(each, note)
+            self._unsaved.update(notes)
+        self.warehouse.transact(self._save_resources)
+        self._unsaved.clear()
+
+    def load(self, note: ResourceOutcome, unit: Callable[[Connection], T]) -> T:
+        """The unit's result, committed; its seconds count as loading."""
+        started = time.perf_counter()
+        try:
+            return self.warehouse.transact(unit)
+        finally:
+            note.traffic.load_seconds += time.perf_counter() - started
+
+    def awaited(self, note: ResourceOutcome, batches: Iterable[T]) -> Iterator[T]:
+        """The same batches; the seconds until each is there count as waiting."""
+        started = time.perf_counter()
+        for batch in batches:
+            note.traffic.waiting_seconds += time.perf_counter() - started
+            yield batch
+            started = time.perf_counter()
+
+    def reject(self, note: ResourceOutcome, items: Collection[Rejected]) -> None:
+        """Afterwards the items are kept as rejected; in a full sync the standing ones count as new."""
+        if not items:
+            return
+        new = self.load(
+            note,
+            lambda connection: load.keep_rejected(connection, self.account, self.run.run_id, list(items)),
+        )
+        note.counts.rejected += len(items)
+        self.outcome.new_rejected += len(items) if self.options.full else new
+
+    def progress(self, name: str, note: ResourceOutcome, more: int, total: int) -> None:
+        """Show how far the resource is."""
+        note.done += more
+        self.show(Progress(self.account, name, note.done, total, note.counts.read))
+
+    def _start(self, connection: Connection) -> None:
+        retention = timedelta(days=self.settings.retention_days)
+        warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), retention)
+        if self.options.wants_imports:
+            warn_of_window(self.account, self.options.window, retention)
+        died = ledger.start_run(connection, self.run, window=self.options.window, options=self._options())
+        if died:
+            log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
+        load.prune_rejected(connection, self.account, self.keep_rejected)
+
+    def _options(self) -> dict[str, Any]:
+        return {
+            "only": self.options.only,
+            "full": self.options.full,
+            "retention_days": self.settings.retention_days,
+            "record_data": self.settings.record_data,
+        }
+
+    def _measure(self, traffic: Traffic, before: Requests, started: float) -> None:
+        after = self.client.counts
+        traffic.requests = after.requests - before.requests
+        traffic.retries = after.retries - before.retries
+        traffic.bytes = after.bytes - before.bytes
+        traffic.fetch_seconds = after.seconds - before.seconds
+        traffic.seconds = time.perf_counter() - started
+
+    def _finish(self, connection: Connection) -> None:
+        first = next((failure.message for failure in self.outcome.failures), None)
+        self._save_resources(connection)
+        ledger.finish_run(connection, self.run, outcome=self.outcome.outcome, error=first)
+
+    def _save_resources(self, connection: Connection) -> None:
+        for name, note in self._unsaved.items():
+            ledger.save_resource(
+                connection, self.run, name, counts=note.counts, traffic=note.traffic, complete=note.complete
+            )
+
+    def _log(self, name: str, note: ResourceOutcome) -> None:
+        pairs = {
+            **note.counts.to_json(),
+            "requests": note.traffic.requests,
+            "seconds": round(note.traffic.seconds, 2),
+        }
+        tail = " ".join(f"{key}={value}" for key, value in pairs.items())
+        log.info("account=%s resource=%s %s complete=%s", self.account, name, tail, note.complete)
+
+
+def warn_of_gap(account: str, seconds: float | None, retention: timedelta) -> None:
+    """Say so if imports may have come and gone since the list was last read whole."""
+    if seconds is not None and seconds > retention.total_seconds():
+        message = (
+            "account=%s the last complete listing is %.1f days old, the source forgets after %d: imports may be lost"
+        )
+        log.warning(message, account, seconds / 86_400, retention.days)
+
+
+def warn_of_window(account: str, window: Window | None, retention: timedelta) -> None:
+    """Say so if a backfill asks for more than the source can still know."""
+    if window is not None and window.reaches_before(datetime.now(UTC) - retention):
+        message = (
+            "account=%s the window reaches back more than %d days: what the source has forgotten cannot be fetched"
+        )
+        log.warning(message, account, retention.days)

@@ -1,0 +1,1 @@
+"""Items as the source sends them into rows; pure, knows neither the network nor the database."""
