@@ -7,9 +7,7 @@ import gc
 import logging
 import os
 import shlex
-import signal
 import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +15,8 @@ import click
 
 from etl import __version__
 from etl.commands.help import EXIT_CODES, SETTINGS
+from etl.commands.signals import on_signals, raise_stop, stop_on_signals
+from etl.commands.terminal import print_json
 from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, one_line
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def main() -> int:
     """The exit code of the command in `sys.argv`; every error becomes one line on stderr."""
     # What is read makes no cycles: looking for them took a fifth of the time of a large sync.
     gc.set_threshold(100_000, 50, 1000)
-    _on_signals(_raise_stop)
+    on_signals(raise_stop)
     wants_json = "--json" in sys.argv[1:]
     try:
         code = commands.main(prog_name="talkdesk-etl", standalone_mode=False)
@@ -72,7 +72,7 @@ def _report_json(message: str, code: int, *, wants_json: bool) -> None:
         outcome = "interrupted" if code == Interrupted.exit_code else "failed"
         error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
         nothing = NOTHING.get(next(iter(sys.argv[1:]), ""), {})
-        _print_json({**nothing, "outcome": outcome, "errors": [error]})
+        print_json({**nothing, "outcome": outcome, "errors": [error]})
 
 
 def _place(error: BaseException) -> str:
@@ -81,12 +81,6 @@ def _place(error: BaseException) -> str:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     return f"at {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else ""
-
-
-def _print_json(value: Any) -> None:
-    import msgspec  # noqa: PLC0415 - lazily, see the module's docstring
-
-    click.echo(msgspec.json.encode(value).decode())
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -149,7 +143,7 @@ def sync(**arguments: Any) -> int:
     window = parse_window(arguments["from_"], arguments["to"])
     outcome = _sync(arguments, _options(arguments, window))
     if arguments["as_json"]:
-        _print_json(outcome.to_json())
+        print_json(outcome.to_json())
     elif not arguments["quiet"] or outcome.exit_code:
         from etl.commands.summary import summary  # noqa: PLC0415
 
@@ -169,10 +163,10 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
     from etl import config  # noqa: PLC0415
     from etl.commands.progress import progress_bar  # noqa: PLC0415
     from etl.sync.accounts import sync_accounts  # noqa: PLC0415
-    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse import connections, opening  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
-    with connections.warehouse_url(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
+    with opening.warehouse_url(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
         return sync_accounts(
             connections.open_engine(url),
             accounts,
@@ -183,36 +177,6 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
         )
 
 
-def stop_on_signals() -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
-    stop = threading.Event()
-
-    def on_signal(*_: object) -> None:
-        if stop.is_set():
-            os._exit(Interrupted.exit_code)
-        stop.set()
-
-    _on_signals(on_signal)
-    return stop
-
-
-class _Stop(KeyboardInterrupt):
-    """A signal before there is anything to close.
-
-    After a plain KeyboardInterrupt out of code that is made on the fly, as named tuples are, Python ends itself by
-    SIGINT, whatever exit code we ask for.
-    """
-
-
-def _raise_stop(*_: object) -> None:
-    raise _Stop
-
-
-def _on_signals(handler: Callable[..., None]) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)
-
-
 @commands.command()
 @click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
 @_common
@@ -220,16 +184,16 @@ def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
-    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse import migrating, opening  # noqa: PLC0415
 
     if sql:
-        script = connections.migration_sql()
-        _print_json({"sql": script}) if as_json else click.echo(script)
+        script = migrating.migration_sql()
+        print_json({"sql": script}) if as_json else click.echo(script)
         return
-    with connections.warehouse_url(config.load_warehouse()) as url:
-        before, after = connections.migrate(url)
+    with opening.warehouse_url(config.load_warehouse()) as url:
+        before, after = migrating.migrate(url)
     if as_json:
-        _print_json({"before": before, "after": after})
+        print_json({"before": before, "after": after})
     else:
         click.echo(f"the schema is at {after}" + ("" if before == after else f" (was {before or 'not there'})"))
 
@@ -246,12 +210,12 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
     from etl.commands.status import parse_duration, read_status  # noqa: PLC0415
-    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
 
     age = parse_duration(max_age) if max_age else None
-    with connections.warehouse_url(config.load_warehouse()) as url, connections.read_only(url) as connection:
+    with opening.warehouse_url(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_status(connection, max_age=age, accounts=config.account_names())
-    _print_json(found.to_json()) if as_json else found.print()
+    print_json(found.to_json()) if as_json else found.print()
     return FOUND if found.stale else DONE
 
 
@@ -270,9 +234,9 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
     from etl.commands.query import print_query  # noqa: PLC0415
-    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
 
-    with connections.warehouse_url(config.load_warehouse()) as url:
+    with opening.warehouse_url(config.load_warehouse()) as url:
         print_query(url, sql, "object" if as_json else form)
 
 
@@ -285,12 +249,12 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
     from etl.verify import verify_accounts  # noqa: PLC0415
-    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
 
     settings, chosen = config.load(accounts)
-    with connections.warehouse_url(settings) as url:
+    with opening.warehouse_url(settings) as url:
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals())
-    _print_json(found.to_json()) if as_json else found.print()
+    print_json(found.to_json()) if as_json else found.print()
     return found.exit_code
 
 
@@ -302,7 +266,7 @@ def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     from etl.commands.check import check_everything  # noqa: PLC0415
 
     found = check_everything(stop=stop_on_signals())
-    _print_json(found.to_json()) if as_json else found.print()
+    print_json(found.to_json()) if as_json else found.print()
     return found.exit_code
 
 
@@ -341,7 +305,7 @@ def sandbox(*, live: bool, as_json: bool, quiet: bool, verbose: bool, **options:
     def say(running: Any) -> None:
         given = {"api_url": running.url, "token_url": running.token_url}
         if as_json:
-            _print_json(given)
+            print_json(given)
         else:
             client = {name: options[name] for name in ("client_id", "client_secret")}
             for name, value in {"account": "sandbox", **given, **client}.items():

@@ -15,7 +15,8 @@
 `PARTLY_DONE` (8) and `FOUND` (9) are outcomes of a run, not errors.
 """
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 DONE = 0
 PARTLY_DONE = 8
@@ -85,3 +86,21 @@ class Interrupted(EtlError):
 def one_line(text: str) -> str:
     """The text without what would break the line or steer a terminal; ids come from the source."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Something that was not synced, and why."""
+
+    account: str
+    resource: str | None
+    import_id: str | None
+    exit_code: int
+    message: str
+
+    def to_json(self) -> dict[str, Any]:
+        """One of the `errors` that `sync --json` prints."""
+        return dict(vars(self))
+
+
+SOURCE_ERRORS = (SourceUnavailable, SourceRefused, SourceMalformed)

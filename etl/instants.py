@@ -1,10 +1,10 @@
 """Half-open windows of time, as people type them; pure."""
 
-from datetime import datetime, timedelta
+import re
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from etl.errors import UsageError
-from etl.transform.columns import parse_instant
 
 _FORMS = "neither a day (2024-01-31) nor an instant (2024-01-31T08:00:00Z, 2024-01-31T08:00:00+02:00)"
 _DAY_LENGTH = len("2024-01-31")
@@ -55,4 +55,27 @@ def _require_end(option: str, text: str) -> datetime | None:
     try:
         return instant + timedelta(days=1)
     except OverflowError:  # the last day there is: nothing comes after it
+        return None
+
+
+_TIME = r"(?:[01]\d|2[0-3]):\d\d(?::\d\d(?:[.,]\d+)?)?"
+
+_ZONE = r"Z|UTC|[+-]\d\d(?::?\d\d)?"
+
+_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[T ]({_TIME})(?: ?({_ZONE}))?)?", re.ASCII | re.IGNORECASE)
+
+
+def parse_instant(value: object) -> datetime | None:
+    """An instant in UTC, cut to microseconds, from RFC 3339 or its looser relatives.
+
+    No zone means UTC, and a bare day its midnight; numbers are not guessed to be epochs.
+    """
+    match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        return None
+    day, time, zone = match.groups()
+    offset = zone if zone and zone[0] in "+-" else "+00:00"
+    try:
+        return datetime.fromisoformat(f"{day}T{time or '00:00'}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError):
         return None

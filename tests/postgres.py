@@ -95,7 +95,7 @@ def session_server(folder: Path) -> Server:
 
 
 def _make_template(server: Server) -> None:
-    from etl.warehouse.connections import migrate  # noqa: PLC0415 - if it is broken, other tests still run
+    from etl.warehouse.migrating import migrate  # noqa: PLC0415 - if it is broken, other tests still run
 
     _execute(server, "DROP DATABASE IF EXISTS {}", server.template)
     _execute(server, "CREATE DATABASE {}", server.template)

@@ -27,7 +27,7 @@ from etl.extract.auth import SCOPES
 from etl.extract.client import Client
 from etl.extract.hal import Page
 from etl.threads import parallel
-from etl.warehouse import connections
+from etl.warehouse import connections, migrating, opening, sqlstates
 from etl.warehouse.sql import statement
 from etl.warehouse.tables import REVISION, metadata
 
@@ -229,8 +229,8 @@ def check_warehouse(checks: Checks, settings: WarehouseSettings) -> None:
 @contextmanager
 def _connected(settings: WarehouseSettings) -> Iterator[Connection]:
     with (
-        connections.warehouse_url(settings) as url,
-        connections.translated(),
+        opening.warehouse_url(settings) as url,
+        sqlstates.translated(),
         connections.open_engine(url).connect() as connection,
     ):
         yield connection
@@ -238,7 +238,7 @@ def _connected(settings: WarehouseSettings) -> Iterator[Connection]:
 
 def require_version(connection: Connection) -> int:
     """The server's major version; raise if it is too old."""
-    with connections.translated():
+    with sqlstates.translated():
         number = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
     major = int(number) // 10_000
     if major < OLDEST_POSTGRES:
@@ -254,7 +254,7 @@ def require_rights(connection: Connection) -> bool:
         for right in (*READ_AND_WRITE, *(("DELETE",) if table.name in DELETED_FROM else ()))
     ]
     tables, rights = zip(*needed, ("alembic_version", "SELECT"), strict=True)
-    with connections.translated():
+    with sqlstates.translated():
         found = connection.execute(statement("missing_rights"), {"tables": list(tables), "rights": list(rights)})
         missing = sorted(found.scalars())
     if missing:
@@ -263,6 +263,6 @@ def require_rights(connection: Connection) -> bool:
 
 
 def _at_head(connection: Connection) -> str:
-    with connections.translated():
-        connections.require_head(connection)
+    with sqlstates.translated():
+        migrating.require_head(connection)
     return REVISION

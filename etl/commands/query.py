@@ -26,7 +26,8 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import Connection
 
 from etl.errors import DatabaseError, UsageError
-from etl.warehouse.connections import describe, is_lost, read_only
+from etl.warehouse.opening import read_only
+from etl.warehouse.sqlstates import describe, is_lost
 from etl.warehouse.tables import SCHEMA
 
 if TYPE_CHECKING:

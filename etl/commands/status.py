@@ -11,8 +11,8 @@ from sqlalchemy import Connection, column, select, table
 from sqlalchemy.sql import FromClause
 
 from etl.errors import UsageError
-from etl.warehouse.connections import translated
 from etl.warehouse.counts import RESOURCES
+from etl.warehouse.sqlstates import translated
 from etl.warehouse.tables import SCHEMA
 
 if TYPE_CHECKING:

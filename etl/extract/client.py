@@ -10,9 +10,10 @@ from urllib.parse import urljoin, urlsplit
 import requests
 from requests import PreparedRequest
 
+from etl import jsontext
 from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, NotJson, SourceMalformed, SourceRefused, SourceUnavailable
-from etl.extract import hal
+from etl.extract import hal, links
 from etl.extract.auth import SCOPES, TokenProvider
 from etl.extract.retrying import Patience, Requests, Transient
 from etl.extract.transport import Answer, Transport, place
@@ -53,7 +54,7 @@ class Client:
         self._was_let_in = False
         self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
-    def get(self, url: str, read: Callable[[bytes], T] = hal.parse_json) -> T:
+    def get(self, url: str, read: Callable[[bytes], T] = jsontext.parse_json) -> T:
         """What `read` makes of the body of an answer; a 204 says null. `url` is made by `rooted`.
 
         What is no JSON is asked for again.
@@ -62,7 +63,7 @@ class Client:
 
     def rooted(self, href: str, current_url: str = "") -> str:
         """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
-        return hal.rooted(href, current=current_url or f"{self.api_url}/", base=self.api_url)
+        return links.rooted(href, current=current_url or f"{self.api_url}/", base=self.api_url)
 
     @property
     def counts(self) -> Requests:
@@ -141,7 +142,7 @@ class Client:
         if not is_ours:
             what = f"{place('GET', url)}: {answer.described()}"
             raise SourceRefused(f"{what}: it leads away from the API, and the token does not follow")
-        return hal.rooted(location, current=url, base=self._origin)
+        return links.rooted(location, current=url, base=self._origin)
 
     def _failure(self, url: str, answer: Answer) -> Transient | EtlError:
         what = f"{place('GET', url)}: {answer.described(hal.error_code(answer.body))}"

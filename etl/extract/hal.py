@@ -1,102 +1,20 @@
 """Reading the bodies of the source: JSON, HAL wrappers, pages and links (pure)."""
 
-import json
 import re
 from collections.abc import Iterable, Sequence
-from decimal import Decimal, InvalidOperation
 from functools import partial
-from typing import Any, NamedTuple, NoReturn
-from urllib.parse import quote, urljoin, urlsplit
+from typing import Any, NamedTuple
 
-import msgspec
+from etl.errors import SourceMalformed
+from etl.jsontext import parse_json
 
-from etl.errors import NotJson, SourceMalformed
-
-REPLACEMENT = "\ufffd"
-
-# Postgres numeric holds 131072 digits before the point and 16383 after it.
-_MAX_DIGITS_BEFORE, _MAX_DIGITS_AFTER = 131_072, 16_383
-# Python converts no longer integers from or to text (sys.set_int_max_str_digits).
-_MAX_INT_DIGITS = 4_300
 # No list is longer, and what is longer no bigint holds.
 _MAX_LENGTH = 2**63 - 1
 
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u0000|u[dD][89a-fA-F]..|.)", re.DOTALL)
 _PAGING = frozenset({"_embedded", "_links", "count", "total", "page", "per_page", "total_pages"})
 _ERROR = frozenset({"code", "message", "description", "fields", "error", "error_description"})
 _NAME = re.compile(r"[A-Za-z_][\w.-]{0,40}", re.ASCII)
 _TEMPLATE = re.compile(r"\{|/:[A-Za-z_]")
-_SPACE = "".join(map(chr, range(0x21)))
-_PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
-_PLAIN = re.compile(r"[!\"$-~]*")  # printable ASCII without the fragment's sign
-
-
-def parse_json(body: bytes) -> Any:
-    """The value of a JSON text, every digit kept, no character in it that Postgres refuses.
-
-    NUL characters and lone surrogates become U+FFFD, keys stay distinct.
-    A number that Postgres could not hold is left as text.
-    """
-    if b"\\" not in body or rb"\u0000" not in body:
-        try:
-            return _decoder.decode(body)
-        except (ValueError, RecursionError):
-            pass  # a text that only the patient parser can read, or none at all
-    return _parse_patiently(body)
-
-
-def _parse_patiently(body: bytes) -> Any:
-    try:
-        text = _ESCAPE.sub(_storable, body.decode("utf-8-sig"))
-        return _patient_decoder.decode(text)
-    except UnicodeDecodeError:
-        raise NotJson("the text is not UTF-8") from None
-    except RecursionError:
-        raise NotJson("the JSON is nested too deeply") from None
-    except json.JSONDecodeError as error:
-        # Not chained: the error holds the whole text.
-        raise NotJson(f"no JSON ({error.msg} at character {error.pos})") from None
-
-
-def _storable(escape: re.Match[str]) -> str:
-    text = escape[0]
-    is_lone_surrogate = len(text) == 6 and text[2] in "dD"  # noqa: PLR2004 - backslash, u, four digits
-    return r"\ufffd" if text == r"\u0000" or is_lone_surrogate else text
-
-
-def _number(text: str) -> Decimal | str:
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
-        return text
-    exponent = number.as_tuple().exponent
-    fits = number.adjusted() < _MAX_DIGITS_BEFORE and int(exponent) >= -_MAX_DIGITS_AFTER
-    return number if fits else text
-
-
-def _integer(text: str) -> int | Decimal | str:
-    return int(text) if len(text) <= _MAX_INT_DIGITS else _number(text)
-
-
-def _refuse(word: str) -> NoReturn:
-    raise json.JSONDecodeError(f"{word} is no number of JSON", "", 0)
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as an object; keys that a replacement made equal are told apart by further ones."""
-    found: dict[str, Any] = {}
-    for key, value in pairs:
-        name = key
-        while REPLACEMENT in name and name in found:
-            name += REPLACEMENT
-        found[name] = value
-    return found
-
-
-_decoder = msgspec.json.Decoder(float_hook=_number)
-_patient_decoder = json.JSONDecoder(
-    parse_float=_number, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_distinct
-)
 
 
 class NextLink(NamedTuple):
@@ -221,30 +139,6 @@ def _length(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         return None
     return min(value, _MAX_LENGTH)
-
-
-def rooted(href: str, *, current: str, base: str) -> str:
-    """The absolute address of a link that stood in `current`, always on the origin and under the path of `base`.
-
-    Path and query stay as they are but for spaces, control and non-ASCII characters, which are quoted.
-    """
-    if href.startswith(f"{base}/") and _PLAIN.fullmatch(href):
-        return href  # as nearly every link is; taking it apart would add a seventh to the cost of a page
-    link = quote(href.strip(_SPACE), safe=_PRINTABLE, errors="surrogatepass")
-    try:
-        parts = urlsplit(link)
-        if not parts.scheme and not parts.netloc and not parts.path.startswith("/"):
-            parts = urlsplit(urljoin(current, link))
-    except ValueError:
-        raise SourceMalformed("a link is no address") from None
-    is_absolute = parts.netloc or parts.path.startswith("/")
-    if parts.scheme not in {"", "http", "https"} or not is_absolute:
-        raise SourceMalformed("a link is no http address")
-    root = urlsplit(base)
-    path = parts.path or "/"
-    prefix = "" if path == root.path or path.startswith(f"{root.path}/") else root.path
-    query = f"?{parts.query}" if parts.query else ""
-    return f"{root.scheme}://{root.netloc}{prefix}{path}{query}"
 
 
 def _names(keys: Iterable[str]) -> str:

@@ -3,7 +3,8 @@
 from etl.load.imports import mark_expired, missing_imports, pending_imports
 from etl.load.records import Content, replace_records
 from etl.load.rejected import keep_rejected, prune_rejected
-from etl.load.versioned import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned, mark_removed, missing, upsert
+from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned
+from etl.load.versioned import mark_removed, missing, upsert
 
 __all__ = [
     "CASE_FIELDS",

@@ -33,11 +33,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 from sqlalchemy.schema import CreateTable
 
+from etl.jsontext import json_bytes
 from etl.load.imports import IDS
-from etl.load.versioned import ACCOUNT, BYTES_PER_STATEMENT, incoming_rows
+from etl.load.rowsets import ACCOUNT, BYTES_PER_STATEMENT, incoming_rows
 from etl.packing import HEADER, TRAILER, Packed, as_json, blocks, unpack_error, unpack_record
 from etl.rows import RecordErrorRow, RecordRow
-from etl.transform.columns import json_bytes
 from etl.warehouse.counts import Counts
 from etl.warehouse.tables import import_record_errors, import_records, imports
 

@@ -3,11 +3,13 @@
 import json
 import uuid
 from http import HTTPStatus
-from typing import Any
+from typing import TYPE_CHECKING
 
+from starlette.requests import Request
 from starlette.responses import Response
 
-Item = dict[str, Any]
+if TYPE_CHECKING:
+    from etl.sandbox.world.items import Item
 
 CODES = {
     400: "invalid_parameter",
@@ -72,3 +74,9 @@ class TokenRefusal(Refusal):
     def _headers(self) -> dict[str, str]:
         challenge = {"WWW-Authenticate": 'Basic realm="sandbox"'} if self.status == HTTPStatus.UNAUTHORIZED else {}
         return {"platform-tid": str(uuid.uuid4()), "Cache-Control": "no-store"} | challenge
+
+
+def target(request: Request) -> str:
+    """Path and query as they were sent; what `request.url` makes of an escaped ? differs between versions."""
+    path, query = request.scope["raw_path"].decode("ascii"), request.scope["query_string"].decode("ascii")
+    return f"{path}?{query}" if query else path

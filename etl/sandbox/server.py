@@ -14,9 +14,10 @@ import uvicorn
 
 from etl.errors import UsageError
 from etl.sandbox.api.app import Sandbox, create_app
+from etl.sandbox.api.clients import SCOPES, OAuthClient
 from etl.sandbox.api.listing import PageSize
-from etl.sandbox.api.tokens import SCOPES, OAuthClient, Tokens
-from etl.sandbox.faults.stream import OpenProtocol
+from etl.sandbox.api.tokens import Tokens
+from etl.sandbox.protocol import OpenProtocol
 from etl.sandbox.world.live import moving
 from etl.sandbox.world.world import World
 

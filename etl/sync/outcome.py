@@ -5,25 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.errors import DONE, PARTLY_DONE, EtlError, Interrupted, LockHeld
+from etl.errors import DONE, PARTLY_DONE, EtlError, Failure, Interrupted, LockHeld
 from etl.warehouse.counts import RESOURCES, Counts, Traffic
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Something that was not synced, and why."""
-
-    account: str
-    resource: str | None
-    import_id: str | None
-    exit_code: int
-    message: str
-
-    def to_json(self) -> dict[str, Any]:
-        """One of the `errors` that `sync --json` prints."""
-        return dict(vars(self))
 
 
 @dataclass

@@ -13,8 +13,10 @@ from sqlalchemy import Connection
 from etl import load
 from etl.errors import DatabaseError, Interrupted, LockHeld, NotStorable
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content
-from etl.reading import records as reading
-from etl.reading.records import CaseFields, Link, Listing, Records
+from etl.reading.case_fields import CaseFields, read_case_fields
+from etl.reading.expiry import ask_for_imports
+from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
+from etl.reading.records import Records, read_records
 from etl.sync.outcome import ResourceOutcome
 from etl.sync.run import Job, log
 from etl.warehouse.counts import Counts
@@ -39,7 +41,7 @@ def sync_imports(job: Job) -> None:
     with job.resource("imports") as (note,):
         sync_listing(job, note, pending)
     with job.resource("import_records") as (note,):
-        for batch in job.awaited(note, reading.read_records(job.source, pending)):
+        for batch in job.awaited(note, read_records(job.source, pending)):
             load_records(job, note, batch)
             job.progress("import_records", note, len(batch), len(pending))
         note.complete = not job.outcome.has_failed("imports", "import_records")
@@ -48,7 +50,7 @@ def sync_imports(job: Job) -> None:
 def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link]) -> None:
     """Afterwards the list is stored, and pending are the imports whose records are to be fetched: all that is kept."""
     store = partial(load_imports, job, note, pending)
-    listing = reading.read_listing(job.source, job.options.window, store=store)
+    listing = read_listing(job.source, job.options.window, store=store)
     pending += load_listing(job, note, listing)
     if may_expire(job, listing):
         pending += expire_missing(job, note, listing)
@@ -59,7 +61,7 @@ def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link]) -> None:
 def sync_case_fields(job: Job) -> None:
     """Fields and entries are stored in one transaction; what is missing from a complete answer is marked as removed."""
     with job.resource("case_fields", "case_field_entries") as (note, entries_note):
-        fields = reading.read_case_fields(job.source)
+        fields = read_case_fields(job.source)
         load_case_fields(job, note, entries_note, fields)
         fields.reading.require_whole("case fields")
         note.complete = entries_note.complete = not fields.reading.is_doubted
@@ -70,7 +72,7 @@ def load_listing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link
     note.counts.read += listing.reading.read
     job.reject(note, listing.rejected.values())
     pending: list[Link] = []
-    while part := listing.take(reading.ROWS_PER_PART):
+    while part := listing.take(ROWS_PER_PART):
         load_imports(job, note, pending, part)
     return pending
 
@@ -79,7 +81,7 @@ def load_imports(job: Job, note: ResourceOutcome, pending: list[Link], part: dic
     """Afterwards these imports are stored, and those whose records are to be fetched are pending, too."""
     counts, wanted = job.load(note, partial(store_imports, job=job, part=part))
     note.counts.add(counts)
-    pending += (reading.link_of(row) for import_id, row in part.items() if import_id in wanted)
+    pending += (link_of(row) for import_id, row in part.items() if import_id in wanted)
 
 
 def store_imports(connection: Connection, *, job: Job, part: dict[str, bytes]) -> tuple[Counts, set[str]]:
@@ -108,7 +110,7 @@ def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Li
         return []
     gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
     found = Listing()
-    for answer in reading.ask_for_imports(job.source, missing.keys() - gone):
+    for answer in ask_for_imports(job.source, missing.keys() - gone):
         if answer.failure is not None:
             job.outcome.fail(answer.failure, resource="imports", import_id=answer.import_id)
         elif answer.item is None:

@@ -13,10 +13,10 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import DatabaseError, EtlError, Interrupted, LockHeld
+from etl.errors import SOURCE_ERRORS, DatabaseError, EtlError, Interrupted, LockHeld
 from etl.extract.client import Client, Requests
 from etl.instants import Window
-from etl.reading.records import SOURCE_ERRORS, Source
+from etl.reading.reader import Source
 from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
 from etl.warehouse import ledger

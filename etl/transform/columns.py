@@ -5,23 +5,18 @@ Values are what `hal.parse_json` makes: str, int, Decimal, bool, None, list and 
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
-import msgspec
+from etl.jsontext import json_text
+from etl.rows import MAX_KEY_BYTES, MAX_ROW_BYTES, TOO_LARGE, Rejected
 
 T = TypeVar("T")
 
-_encode = msgspec.json.Encoder(decimal_format="number").encode
 
 _NUMBERS = (int, Decimal)
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 _MIN_BIGINT, _MAX_BIGINT = -(2**63), 2**63 - 1
-
-_TIME = r"(?:[01]\d|2[0-3]):\d\d(?::\d\d(?:[.,]\d+)?)?"
-_ZONE = r"Z|UTC|[+-]\d\d(?::?\d\d)?"
-_INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[T ]({_TIME})(?: ?({_ZONE}))?)?", re.ASCII | re.IGNORECASE)
 
 
 class Column(NamedTuple, Generic[T]):
@@ -84,22 +79,6 @@ def parse_boolean(value: object) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
-def parse_instant(value: object) -> datetime | None:
-    """An instant in UTC, cut to microseconds, from RFC 3339 or its looser relatives.
-
-    No zone means UTC, and a bare day its midnight; numbers are not guessed to be epochs.
-    """
-    match = _INSTANT.fullmatch(value) if isinstance(value, str) else None
-    if match is None:
-        return None
-    day, time, zone = match.groups()
-    offset = zone if zone and zone[0] in "+-" else "+00:00"
-    try:
-        return datetime.fromisoformat(f"{day}T{time or '00:00'}{offset}").astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-
-
 def unkeyed(item: object, key: str) -> str | None:
     """Why `item` has no text under `key` to be known by; None if it has."""
     if not isinstance(item, dict):
@@ -109,19 +88,21 @@ def unkeyed(item: object, key: str) -> str | None:
     return f"its {key} is neither text nor a number" if parse_text(item[key]) is None else None
 
 
-def json_bytes(value: object) -> bytes:
-    """The value as JSON, numbers with every digit they came with."""
-    try:
-        return _encode(value)
-    except RecursionError:
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - a MiB for what hardly ever happens
-
-        # The recursion limit counts the caller's frames, too. A fresh thread has nearly none of them,
-        # so what could be parsed can be written.
-        with ThreadPoolExecutor(1) as fresh:
-            return fresh.submit(_encode, value).result()
+def too_large(resource: str, item: object, *rows: bytes) -> Rejected | None:
+    """The rejected item if one of its rows is longer than a row can be."""
+    if max(map(len, rows)) <= MAX_ROW_BYTES:
+        return None
+    return Rejected(resource, None, json_text(item), TOO_LARGE)
 
 
-def json_text(value: object) -> str:
-    """The same as text."""
-    return json_bytes(value).decode()
+def present_keys(item: Any, *, key: str) -> dict[str, Any] | str:
+    """What the item says, or why no row can be keyed by it."""
+    problem = unkeyed(item, key)
+    if problem:
+        return problem
+    size = len(str(item[key]).encode())
+    if size == 0:
+        return f"its {key} is empty"
+    if size > MAX_KEY_BYTES:
+        return f"its {key} has {size} bytes, more than the {MAX_KEY_BYTES} that a key can hold"
+    return {name: value for name, value in item.items() if value is not None and name != "_links"}

@@ -5,66 +5,20 @@ Nulls are not told from absent keys, and `_links` are left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
+from etl.jsontext import json_bytes
 from etl.rows import (
     MAX_KEY_BYTES,
     MAX_ROW_BYTES,
     TOO_LARGE,
-    CaseFieldRow,
-    EntryRow,
-    ImportRow,
     RecordErrorRow,
     RecordRow,
     Rejected,
 )
-from etl.transform.columns import (
-    Column,
-    json_bytes,
-    json_text,
-    parse_boolean,
-    parse_instant,
-    parse_integer,
-    parse_text,
-    take,
-    take_all,
-    take_one,
-    unkeyed,
-)
-from etl.transform.trees import entries
-
-TERMINAL = frozenset({"COMPLETED", "COMPLETED_WITH_ERRORS", "SUCCESSFUL", "CANCELED", "FAILED"})
-"""`SUCCESSFUL` is the OpenAPI bundle's word for the reference pages' `COMPLETED`."""
-
-_IMPORT = (
-    Column(parse_text, ("id",)),
-    Column(parse_text, ("filename",)),
-    Column(parse_text, ("type",)),
-    Column(parse_text, ("status",)),
-    Column(parse_integer, ("total_records",)),
-    Column(parse_integer, ("completed_records",)),
-    Column(parse_integer, ("failed_records",)),
-    Column(parse_text, ("created_by",)),
-    Column(parse_instant, ("created_at",)),
-    Column(parse_text, ("updated_by",)),
-    Column(parse_instant, ("updated_at",)),
-    Column(parse_text, ("canceled_by",)),
-    Column(parse_instant, ("canceled_at",)),
-)
-
-_CASE_FIELD = (
-    Column(parse_text, ("key",)),
-    Column(parse_text, ("id",)),
-    Column(parse_text, ("name",)),
-    Column(parse_text, ("type",)),
-    Column(parse_text, ("description",)),
-    Column(parse_boolean, ("required",)),
-    Column(parse_boolean, ("active",)),
-    Column(parse_instant, ("created_at", "create_at")),
-    Column(parse_instant, ("updated_at", "update_at")),
-)
+from etl.transform.columns import Column, parse_integer, parse_text, take, take_all, take_one
+from etl.transform.privacy import KEEP, Privacy
 
 _LINE = Column(parse_integer, ("line", "line_number"))
 
@@ -75,133 +29,6 @@ _ERROR = (
 )
 _ERROR_FIELD = (Column(parse_text, ("field",)), Column(parse_text, ("field_description",)))
 _NAMED_FIELD = (Column(parse_text, ("name",)), Column(parse_text, ("description",)))
-
-
-def is_terminal(status: str | None) -> bool:
-    """True if an import of this status is known to change no more; an unknown word is no proof of it."""
-    return status in TERMINAL
-
-
-def is_cut_short(status: str | None) -> bool:
-    """True if the import ended before its time, so that some of its records may never have come to be."""
-    return status in {"CANCELED", "FAILED"}
-
-
-def import_row(item: object) -> ImportRow | Rejected:
-    """The row of a bulk import, or why it cannot be keyed."""
-    present = _present(item, key="id")
-    if isinstance(present, str):
-        return Rejected("imports", None, json_text(item), present)
-    return ImportRow._make([*take_all(present, _IMPORT), present])
-
-
-class CaseField(NamedTuple):
-    """A case field with its dictionary.
-
-    `dict_list_readable` is False if the dictionary was no list: its entries are then unknown, not none.
-    """
-
-    row: CaseFieldRow
-    entries: list[EntryRow]
-    rejected: list[Rejected]
-    dict_list_readable: bool
-
-
-def case_field(item: object) -> CaseField | Rejected:
-    """A case field and the nodes of its dictionary, or why the field cannot be keyed."""
-    present = _present(item, key="key")
-    if isinstance(present, str):
-        return Rejected("case_fields", None, json_text(item), present)
-    dict_list = present.get("dict_list", [])
-    readable = isinstance(dict_list, list)
-    nodes = present.pop("dict_list", []) if readable else []
-    row = CaseFieldRow._make([*take_all(present, _CASE_FIELD), present])
-    found = list(entries(row.field_key, nodes))
-    rows = [node for node in found if isinstance(node, EntryRow)]
-    return CaseField(row, rows, [node for node in found if isinstance(node, Rejected)], readable)
-
-
-def _present(item: Any, *, key: str) -> dict[str, Any] | str:
-    """What the item says, or why no row can be keyed by it."""
-    problem = unkeyed(item, key)
-    if problem:
-        return problem
-    size = len(str(item[key]).encode())
-    if size == 0:
-        return f"its {key} is empty"
-    if size > MAX_KEY_BYTES:
-        return f"its {key} has {size} bytes, more than the {MAX_KEY_BYTES} that a key can hold"
-    return {name: value for name, value in item.items() if value is not None and name != "_links"}
-
-
-@dataclass(frozen=True)
-class Privacy:
-    """What may be kept of the cells of records.
-
-    `drop` keeps no cell, and of errors only code and field, because their texts may quote a cell.
-    The cells named in `hash_columns` (at the top level of a record or under `data`) become an HMAC-SHA256
-    of their JSON text; an error that quotes one of them (in any case) keeps only code and field.
-    A record that is no object has no cells to tell apart, so all of it is dropped or hashed;
-    so is one that is too large.
-    """
-
-    record_data: Literal["keep", "drop"] = "keep"
-    hash_columns: frozenset[str] = frozenset()
-    hash_key: bytes = field(default=b"", repr=False)
-
-    def cells(self, item: dict[str, Any]) -> dict[str, Any]:
-        """A copy of the record that holds only what may be kept."""
-        if not self.hash_columns:
-            return item.copy()
-        cells = self._hashed(item)
-        if isinstance(cells.get("data"), dict):
-            cells["data"] = self._hashed(cells["data"])
-        return cells
-
-    def errors(self, item: dict[str, Any], rows: list[RecordErrorRow]) -> list[RecordErrorRow]:
-        """The error rows of the record, without the texts that may not be kept."""
-        if self.record_data == "drop":
-            return [_bare(row) for row in rows]
-        secrets = self._secrets(item) if self.hash_columns else []
-        return [_bare(row) if _quotes(row, secrets) else row for row in rows]
-
-    def rejected(self, item: object, position: int) -> str:
-        """The text that may be kept of a record that is rejected."""
-        if self.record_data == "drop":
-            return json_text({"dropped": True, "position": position})
-        return json_text({"hashed": self._digest(item)} if self.hash_columns else item)
-
-    def _hashed(self, cells: dict[str, Any]) -> dict[str, Any]:
-        named = {name: cells[name] for name in self.hash_columns if cells.get(name) is not None}
-        return cells | {name: self._digest(value) for name, value in named.items()}
-
-    def _digest(self, value: object) -> str:
-        import hmac  # noqa: PLC0415 - OpenSSL holds 4 MiB in the process that flattens, and few hash
-
-        return hmac.digest(self.hash_key, json_bytes(value), "sha256").hex()
-
-    def _secrets(self, item: dict[str, Any]) -> list[str]:
-        nested = item.get("data")
-        levels = [item, nested] if isinstance(nested, dict) else [item]
-        values = [cells[name] for cells in levels for name in self.hash_columns if name in cells]
-        # A list or an object has no text of its own; the empty one is found everywhere, so errors go bare.
-        return [_inner_text(parse_text(value) or "") for value in values if value not in (None, "")]
-
-
-def _inner_text(text: str) -> str:
-    return json_text(text)[1:-1].lower()
-
-
-def _quotes(row: RecordErrorRow, secrets: list[str]) -> bool:
-    text = (json_text(row[2:-1]) + row.extra.decode()).lower() if secrets else ""
-    return any(secret in text for secret in secrets)
-
-
-def _bare(row: RecordErrorRow) -> RecordErrorRow:
-    return row._replace(message=None, description=None, field_description=None, extra=b"{}")
-
-
-KEEP = Privacy()
 
 
 FlatRecord: TypeAlias = tuple[RecordRow, Sequence[RecordErrorRow]]

@@ -4,8 +4,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any
 
+from etl.jsontext import json_text
 from etl.rows import EntryRow, Rejected
-from etl.transform.columns import Column, json_text, parse_text, take, unkeyed
+from etl.transform.columns import Column, parse_text, take, unkeyed
 
 _LABEL = Column(parse_text, ("label", "lable", "value"))
 """The API says `value` in its table and `lable` in its sample; beside a label, `value` may be the key."""

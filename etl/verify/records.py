@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Select, Table, Text, and_, bindparam, case, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from etl.load.versioned import ACCOUNT, incoming_rows
+from etl.jsontext import json_bytes
+from etl.load.rowsets import ACCOUNT, incoming_rows
 from etl.packing import as_json, unpack_error, unpack_record
 from etl.reading.records import Records
 from etl.rows import RecordErrorRow, RecordRow
-from etl.transform.columns import json_bytes
 from etl.verify.verification import Kind
 from etl.verify.versioned import names_of
 from etl.warehouse.tables import import_record_errors, import_records

@@ -10,7 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from etl.errors import Interrupted
-from etl.warehouse.connections import open_engine, require_head, translated
+from etl.warehouse.connections import open_engine
+from etl.warehouse.migrating import require_head
+from etl.warehouse.sqlstates import translated
 
 T = TypeVar("T")
 

@@ -12,11 +12,14 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import EtlError, NotStorable
+from etl.errors import SOURCE_ERRORS, EtlError, NotStorable
 from etl.extract.client import Client
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Key
-from etl.reading import records as reading
-from etl.reading.records import SOURCE_ERRORS, CaseFields, Link, Listing, Records, Source
+from etl.reading.case_fields import CaseFields, read_case_fields
+from etl.reading.expiry import ask_for_imports
+from etl.reading.listing import Link, Listing, link_of, read_listing
+from etl.reading.reader import Source
+from etl.reading.records import Records, read_records
 from etl.verify.records import compare_records, record_counts
 from etl.verify.session import Session, open_session
 from etl.verify.verification import Difference, Kind, Rows, Verification
@@ -81,14 +84,14 @@ def verify_imports(account: Account) -> None:
     """The list is compared column by column; then the records of every import that is here."""
     listing, findings = Listing(), list[Finding]()
     with account.resource("imports"):
-        listing = reading.read_listing(account.source)
+        listing = read_listing(account.source)
         gone = find_gone(account, listing)
         findings = account.session.read(partial(compare_imports, account=account.name, listing=listing, gone=gone))
         account.note("imports", findings)
         account.count("imports", len(listing.rows))
         listing.reading.require_whole("imports")
     new = {found.key for found in findings if found.column is None and found.kind == "moved"}
-    links = [reading.link_of(row) for import_id, row in listing.rows.items() if import_id not in new]
+    links = [link_of(row) for import_id, row in listing.rows.items() if import_id not in new]
     moving = {found.key for found in findings if found.kind == "moved"}
     with account.resource("import_records"):
         verify_records(account, links, moving)
@@ -102,7 +105,7 @@ def find_gone(account: Account, listing: Listing) -> list[Key]:
     find = partial(load.missing_imports, account=account.name, seen=listing.ids, retention=retention)
     missing = account.session.read(find)
     gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
-    for answer in reading.ask_for_imports(account.source, missing.keys() - gone):
+    for answer in ask_for_imports(account.source, missing.keys() - gone):
         if answer.failure is not None:
             account.fail(answer.failure, resource="imports", import_id=answer.import_id)
         elif answer.item is None:
@@ -125,7 +128,7 @@ def verify_records(account: Account, links: Sequence[Link], moving: Collection[s
     ids = [link.import_id for link in links]
     pending = account.session.read(partial(load.pending_imports, account=account.name, ids=ids))
     compare = compare_each if account.deep else compare_counts
-    for batch in reading.read_records(account.source, links):
+    for batch in read_records(account.source, links):
         for records in batch:
             if records.failure is not None:
                 account.fail(records.failure, resource="import_records", import_id=records.link.import_id)
@@ -163,7 +166,7 @@ def compare_each(account: Account, batch: Sequence[Records]) -> Iterator[Differe
 def verify_case_fields(account: Account) -> None:
     """Fields and the entries of their dictionaries are compared column by column."""
     with account.resource("case_fields"):
-        fields = reading.read_case_fields(account.source)
+        fields = read_case_fields(account.source)
         found, entries = account.session.read(partial(compare_case_fields, account=account.name, fields=fields))
         moving = {finding.key for finding in (*found, *entries) if finding.kind == "moved"}
         account.note("case_fields", found)

@@ -5,8 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from etl.errors import DONE, FOUND, PARTLY_DONE, EtlError
-from etl.sync.outcome import Failure
+from etl.errors import DONE, FOUND, PARTLY_DONE, EtlError, Failure
 from etl.warehouse.counts import RESOURCES
 
 if TYPE_CHECKING:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, array
 
 from etl.load import ENTRIES, IMPORTS, Key, Versioned
-from etl.load.versioned import (
+from etl.load.rowsets import (
     ACCOUNT,
     ROWS_PER_STATEMENT,
     current_version,

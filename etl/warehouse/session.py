@@ -14,9 +14,10 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_afte
 
 from etl.errors import Interrupted, LockHeld
 from etl.threads import in_background
-from etl.warehouse.connections import is_lost, may_pass, require_head, translated
 from etl.warehouse.guard import Guard
+from etl.warehouse.migrating import require_head
 from etl.warehouse.sql import statement
+from etl.warehouse.sqlstates import is_lost, may_pass, translated
 from etl.warehouse.tables import sync_runs
 
 T = TypeVar("T")

@@ -13,10 +13,10 @@ from psycopg import sql
 from psycopg.types.json import Jsonb
 from sqlalchemy import Table
 
-from etl.extract import hal
+from etl import jsontext
 from etl.rows import EntryRow
-from etl.transform import records as transformer
-from etl.transform.records import CaseField
+from etl.transform import case_fields
+from etl.transform.case_fields import CaseField
 from etl.warehouse import tables
 from tests.bench.data import CASE_FIELDS
 from tests.bench.floors import Stopwatch, bodies
@@ -50,7 +50,7 @@ def own_trees(folder: Path, url: str) -> float:
     """The same into this product's own tables, every column of them, with one version of each entry."""
     body = dict(bodies(folder))[CASE_FIELDS]
     with psycopg.connect(url) as connection, Stopwatch() as watch:
-        fields = [transformer.case_field(item) for item in hal.parse_json(body)]
+        fields = [case_fields.case_field(item) for item in jsontext.parse_json(body)]
         entries = [entry._asdict() for field in fields if isinstance(field, CaseField) for entry in field.entries]
         for table in (tables.case_field_entries, tables.case_field_entries_versions):
             _copy_values(connection, table, entries)

@@ -26,7 +26,7 @@ from etl.errors import DONE, PARTLY_DONE, DatabaseError, LockHeld
 from etl.sandbox.faults import answers as faulty
 from etl.sandbox.faults import rules
 from etl.sync.outcome import SyncOutcome
-from etl.warehouse import connections, embedded, guard, session
+from etl.warehouse import connections, embedded, guard, migrating, session
 from tests import account as accounts
 from tests.account import Account
 from tests.chaos import process
@@ -316,7 +316,7 @@ def test_a_schema_ahead_cannot_be_migrated(database_url: str) -> None:
     with psycopg.connect(database_url) as connection:
         connection.execute("UPDATE talkdesk.alembic_version SET version_num = '9999'")
     with pytest.raises(DatabaseError, match="revision 9999, which this version does not know: install the newer"):
-        connections.migrate(database_url)
+        migrating.migrate(database_url)
 
 
 # Lost in mid-run, and back
@@ -451,7 +451,7 @@ def test_terminated_while_a_statement_waits(acme: Account, undisturbed: Counts) 
 def test_a_server_that_crashes(home: Path) -> None:
     """A server of its own is killed outright, and back within seconds."""
     with embedded.running(home) as url, accounts.running(url, **SMALL) as acme:
-        connections.migrate(url)
+        migrating.migrate(url)
         rule = acme.sandbox.faults.use(f"slow=1,path={rules.RECORDS}")
 
         def crash() -> None:

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from etl.errors import DONE, PARTLY_DONE, SourceMalformed
-from etl.extract.hal import parse_json
+from etl.jsontext import json_bytes, parse_json
 from etl.load import records as loader_of_records
 from etl.load import versioned
 from etl.reading import records as reading
@@ -24,7 +24,7 @@ from etl.sandbox.faults import rules
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
 from etl.transform import records as transformer
-from etl.transform.columns import json_bytes, parse_text
+from etl.transform.columns import parse_text
 from etl.warehouse.counts import RESOURCES
 from tests.chaos.level import assert_case_fields, assert_imports, opened
 from tests.chaos.trial import IMPATIENT, Trial, assert_succeeded, changes, messages

@@ -9,7 +9,7 @@ import pytest
 
 from etl.sandbox.world.live import moving
 from etl.warehouse import embedded
-from etl.warehouse.connections import migrate
+from etl.warehouse.migrating import migrate
 from tests import account, postgres
 from tests.account import IMPORT, NOTHING, RECORDS, RESOURCES, Account, changes
 from tests.expected import require_level

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl import jsontext
 from etl.errors import SourceMalformed
-from etl.extract import hal
+from etl.extract import hal, links
 
 BASES = st.sampled_from(
     ["https://api.talkdeskapp.com", "https://gateway.example:8443/talkdesk/v1", "http://127.0.0.1:8080/mid"]
@@ -73,7 +74,7 @@ def count_of_keys(value: Any) -> int:
 @given(VALUES)
 def test_json_comes_back(value: Any) -> None:
     """What is written is read: the same but for what Postgres refuses, and no key is lost."""
-    read = hal.parse_json(as_json(value).encode())
+    read = jsontext.parse_json(as_json(value).encode())
 
     assert count_of_keys(value) == count_of_keys(read)
     if count_of_keys(value) == count_of_keys(clean(value)):
@@ -85,7 +86,7 @@ def test_json_comes_back(value: Any) -> None:
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """Whatever comes, nothing but SourceMalformed is raised."""
     with suppress(SourceMalformed):
-        hal.parse_json(body)
+        jsontext.parse_json(body)
 
 
 @given(href=HREFS, base=BASES, page=st.integers())
@@ -93,14 +94,14 @@ def test_links_never_lead_away(href: str, base: str, page: int) -> None:
     """Whatever a link says, its address is on the configured origin, under its path, and fit for a request line."""
     current = f"{base}/bulk-imports/users?page={page}"
     try:
-        address = hal.rooted(href, current=current, base=base)
+        address = links.rooted(href, current=current, base=base)
     except SourceMalformed:
         return
 
     assert urlsplit(base)[:2] == urlsplit(address)[:2]
     assert address.startswith(f"{base}/") or address.partition("?")[0] == base
     assert re.fullmatch(r"[!-~]+", address)
-    assert address == hal.rooted(address, current=current, base=base)
+    assert address == links.rooted(address, current=current, base=base)
 
 
 @given(body=VALUES, names=st.lists(st.sampled_from(["imports", "records"])))

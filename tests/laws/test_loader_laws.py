@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select
 
 from etl import load as loader
+from etl.jsontext import json_bytes
 from etl.load import CASE_FIELDS, Content
 from etl.packing import Packed, pack_error, pack_record, unpack_error, unpack_record
 from etl.rows import CaseFieldRow, RecordErrorRow, RecordRow
-from etl.transform.columns import json_bytes
 from etl.warehouse import tables
 from etl.warehouse.counts import Counts
 

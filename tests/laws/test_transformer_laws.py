@@ -10,9 +10,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from etl.instants import parse_instant
+from etl.jsontext import json_text
 from etl.rows import MAX_KEY_BYTES, CaseFieldRow, ImportRow, Rejected
-from etl.transform.columns import json_text, parse_instant
-from etl.transform.records import KEEP, CaseField, Privacy, RecordFlattener, case_field, import_row
+from etl.transform.case_fields import CaseField, case_field
+from etl.transform.imports import import_row
+from etl.transform.privacy import KEEP, Privacy
+from etl.transform.records import RecordFlattener
 from tests.laws.json_items import objects, present, texts, values
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)

@@ -15,12 +15,12 @@ from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import Connection, text
 
-from etl.warehouse import connections, tables
+from etl.warehouse import connections, migrating, tables
 from tests import postgres
 
 CATALOG = Path(__file__).with_name("catalog.sql").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema.txt"
-FILES = sorted((connections.migrations_folder() / "versions").glob("*/*.sql"))
+FILES = sorted((migrating.migrations_folder() / "versions").glob("*/*.sql"))
 
 
 def catalog(url: str) -> str:
@@ -31,7 +31,7 @@ def catalog(url: str) -> str:
 
 def turn(url: str, direction: Any, revision: str) -> None:
     with connections.open_engine(url).connect() as connection:
-        config = connections._alembic()
+        config = migrating._alembic()
         config.attributes["connection"] = connection
         direction(config, revision)
         connection.commit()
@@ -61,7 +61,7 @@ def empty_url(server_url: str) -> Iterator[str]:
 
 def test_one_head() -> None:
     """The code asks for the revision that the migrations end with."""
-    assert [tables.REVISION] == ScriptDirectory.from_config(connections._alembic()).get_heads()
+    assert [tables.REVISION] == ScriptDirectory.from_config(migrating._alembic()).get_heads()
 
 
 def test_up_down_up(database_url: str) -> None:
@@ -85,16 +85,16 @@ def test_one_step_back(database_url: str) -> None:
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
-    assert (tables.REVISION, tables.REVISION) == connections.migrate(database_url)
+    assert (tables.REVISION, tables.REVISION) == migrating.migrate(database_url)
 
 
 def test_the_script_makes_the_same(empty_url: str, database_url: str) -> None:
     """`migrate --sql`, run by somebody with the right to, ends where `migrate` ends."""
     with psycopg.connect(empty_url, autocommit=True) as connection:
-        connection.execute(connections.migration_sql().encode())
+        connection.execute(migrating.migration_sql().encode())
 
     assert catalog(database_url) == catalog(empty_url)
-    assert (tables.REVISION, tables.REVISION) == connections.migrate(empty_url)
+    assert (tables.REVISION, tables.REVISION) == migrating.migrate(empty_url)
 
 
 def test_no_drift(connection: Connection) -> None:

@@ -16,13 +16,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etl.errors import EtlError, Interrupted, NotJson, SourceMalformed
+from etl.jsontext import json_bytes
 from etl.packing import unpack_record
 from etl.reading.worker import pool, serve
 from etl.reading.worker.messages import Channel, Question
 from etl.reading.worker.page import FlatPage, flatten
 from etl.reading.worker.pool import Flattening, ProcessEnded
-from etl.transform.columns import json_bytes
-from etl.transform.records import KEEP, Privacy, RecordFlattener
+from etl.transform.privacy import KEEP, Privacy
+from etl.transform.records import RecordFlattener
 from tests.chaos.process import wait_until
 from tests.laws.json_items import objects, values
 

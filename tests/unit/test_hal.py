@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from etl import jsontext
 from etl.errors import SourceMalformed
-from etl.extract import hal
+from etl.extract import hal, links
 
 BASE = "https://gateway.example/talkdesk/v1"
 CURRENT = f"{BASE}/bulk-imports/users?page=1"
@@ -42,7 +43,7 @@ CURRENT = f"{BASE}/bulk-imports/users?page=1"
 )
 def test_json_that_can_be_read(body: bytes, value: object) -> None:
     """Every digit is kept, and what Postgres refuses is replaced visibly."""
-    read = hal.parse_json(body)
+    read = jsontext.parse_json(body)
 
     assert value == read
     assert type(value) is type(read)
@@ -66,7 +67,7 @@ def test_json_that_can_be_read(body: bytes, value: object) -> None:
 def test_json_that_cannot_be_read(body: bytes, reason: str) -> None:
     """One error for all of it, and nothing of the text in the error."""
     with pytest.raises(SourceMalformed) as caught:
-        hal.parse_json(body)
+        jsontext.parse_json(body)
 
     assert reason == str(caught.value)
 
@@ -74,7 +75,7 @@ def test_json_that_cannot_be_read(body: bytes, reason: str) -> None:
 def test_trees_of_two_hundred_levels() -> None:
     """Deep dictionaries are read, also by the patient parser."""
     body = b'{"key": "k", "children": [' * 200 + rb'"\u0000"' + b"]}" * 200
-    node: Any = hal.parse_json(body)
+    node: Any = jsontext.parse_json(body)
     for _ in range(200):
         node = node["children"][0]
 
@@ -224,11 +225,11 @@ def test_error_code(body: bytes, code: object) -> None:
 )
 def test_rooted(href: str, address: str) -> None:
     """Every link leads to the configured origin, under its path; the rest stays as it is."""
-    assert address == hal.rooted(href, current=CURRENT, base=BASE)
+    assert address == links.rooted(href, current=CURRENT, base=BASE)
 
 
 @pytest.mark.parametrize("href", ["mailto:jane@example.com", "javascript:x", "https:x", "urn:a:b", "http://[::1/x"])
 def test_links_that_are_no_address(href: str) -> None:
     """A link of another kind is refused, and not repeated."""
     with pytest.raises(SourceMalformed, match=r"^a link is no (http )?address$"):
-        hal.rooted(href, current=CURRENT, base=BASE)
+        links.rooted(href, current=CURRENT, base=BASE)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from etl.reading.records import CaseFields
+from etl.reading.case_fields import CaseFields
 
 
 def test_case_fields_are_let_go_as_they_become_rows() -> None:

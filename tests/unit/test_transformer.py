@@ -12,16 +12,10 @@ import msgspec
 import pytest
 
 from etl.rows import CaseFieldRow, ImportRow, RecordRow, Rejected
-from etl.transform.records import (
-    KEEP,
-    CaseField,
-    FlatRecord,
-    Privacy,
-    RecordFlattener,
-    case_field,
-    import_row,
-    is_terminal,
-)
+from etl.transform.case_fields import CaseField, case_field
+from etl.transform.imports import import_row, is_terminal
+from etl.transform.privacy import KEEP, Privacy
+from etl.transform.records import FlatRecord, RecordFlattener
 
 BODIES = Path(__file__).parents[1] / "bodies"
 DECODER = msgspec.json.Decoder(float_hook=Decimal)

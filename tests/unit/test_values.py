@@ -7,7 +7,9 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from etl.transform.columns import json_bytes, parse_boolean, parse_instant, parse_integer, parse_text
+from etl.instants import parse_instant
+from etl.jsontext import json_bytes
+from etl.transform.columns import parse_boolean, parse_integer, parse_text
 
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
 

@@ -19,7 +19,7 @@ from etl.sandbox import Sandbox, running
 from etl.sync.accounts import sync_accounts
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
-from etl.warehouse import connections
+from etl.warehouse import connections, opening
 from etl.warehouse.tables import imports
 
 
@@ -27,7 +27,7 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
     """The sync's exit code; the answer, for people or as JSON, stands on stdout."""
     settings = config.load_warehouse()
     talk = Console(stderr=True)
-    with talk.status("starting PostgreSQL …") as status, connections.warehouse_url(settings) as url:
+    with talk.status("starting PostgreSQL …") as status, opening.warehouse_url(settings) as url:
         known = _known_imports(url)
         status.update("syncing the sandbox …")
         with running(world=demo_world(known, now=datetime.now(UTC))) as sandbox:
@@ -41,7 +41,7 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
 def _known_imports(url: str) -> dict[str, datetime]:
     """When the imports of earlier demos were created."""
     mine = select(imports.c.import_id, imports.c.created_at).where(imports.c.account == ACCOUNT)
-    with connections.read_only(url) as connection:
+    with opening.read_only(url) as connection:
         return {row.import_id: row.created_at for row in connection.execute(mine) if row.created_at}
 
 
@@ -62,7 +62,7 @@ def _answer(url: str, outcome: SyncOutcome, *, as_json: bool, is_first: bool) ->
     if as_json:
         sys.stdout.write(f"{msgspec.json.encode(outcome.to_json()).decode()}\n")
     elif outcome.exit_code in {0, PARTLY_DONE}:
-        with connections.read_only(url) as connection:
+        with opening.read_only(url) as connection:
             show_first_look(Console(highlight=False), connection, outcome, is_first=is_first)
     else:
         sys.stdout.write(f"{summary(outcome)}\n")

@@ -9,7 +9,7 @@ import msgspec
 
 from etl.errors import NotJson, SourceMalformed
 from etl.reading.worker.page import FlatPage
-from etl.transform.records import Privacy
+from etl.transform.privacy import Privacy
 
 BUFFER_BYTES = 64 * 1024
 """A page of a hundred records goes through in one piece."""

@@ -20,7 +20,8 @@ from typing import Self
 from etl.errors import EtlError, Interrupted
 from etl.reading.worker.messages import ERRORS, Begin, Channel, Question
 from etl.reading.worker.page import FlatPage, flatten
-from etl.transform.records import Privacy, RecordFlattener
+from etl.transform.privacy import Privacy
+from etl.transform.records import RecordFlattener
 
 log = logging.getLogger(__name__)
 

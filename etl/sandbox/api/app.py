@@ -15,10 +15,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from etl.sandbox.answers import Refusal, json_answer
+from etl.sandbox.answers import Refusal, json_answer, target
 from etl.sandbox.api.listing import PageSize, hal_page, linked
 from etl.sandbox.api.tokens import Tokens
-from etl.sandbox.faults.rules import target
 from etl.sandbox.faults.switchboard import Faults
 from etl.sandbox.world.moves import BulkImport
 from etl.sandbox.world.world import World

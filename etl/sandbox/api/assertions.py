@@ -7,8 +7,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.jwt import ClaimsOption, JWTClaimsRegistry
 
-from etl.sandbox.answers import Item, TokenRefusal
-from etl.sandbox.api.tokens import OAuthClient
+from etl.sandbox.answers import TokenRefusal
+from etl.sandbox.api.clients import OAuthClient
+from etl.sandbox.world.items import Item
 
 ALGORITHMS = ("ES256", "ES384", "ES512", "RS256", "PS256")
 # The vendor's samples live five minutes; what it accepts at most is unknown.

@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 from starlette.requests import Request
 
-from etl.sandbox.answers import Item, Refusal
-from etl.sandbox.faults.rules import target
+from etl.sandbox.answers import Refusal, target
+from etl.sandbox.world.items import Item
 from etl.sandbox.world.moves import BulkImport
 
 

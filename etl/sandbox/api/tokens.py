@@ -5,25 +5,14 @@ import hmac
 import secrets
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from threading import Lock
 from typing import NamedTuple
 
-from etl.sandbox.answers import Item, Refusal, TokenRefusal
+from etl.sandbox.answers import Refusal, TokenRefusal
+from etl.sandbox.api.clients import OAuthClient
+from etl.sandbox.world.items import Item
 
-SCOPES = "bulk-imports:read case-fields-public:read"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-
-
-@dataclass(frozen=True, kw_only=True)
-class OAuthClient:
-    """A registered client; with a public key (PEM) it may also sign assertions."""
-
-    client_id: str
-    client_secret: str = field(repr=False)
-    scope: str = SCOPES
-    public_key: str | None = None
-    key_id: str | None = None
 
 
 class Grant(NamedTuple):

@@ -15,9 +15,9 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import Response
 
-from etl.sandbox.answers import Item, Refusal, TokenRefusal, json_answer
-from etl.sandbox.faults.rules import target
+from etl.sandbox.answers import Refusal, TokenRefusal, json_answer, target
 from etl.sandbox.faults.stream import Fault, Proceed
+from etl.sandbox.world.items import Item
 from etl.sandbox.world.world import World
 
 ERROR_PAGE = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center><hr></body></html>"

@@ -4,8 +4,6 @@ import re
 from dataclasses import dataclass
 from typing import TypedDict
 
-from starlette.requests import Request
-
 from etl.sandbox.faults.stream import Fault
 
 # Patterns for `path`, searched in path and query as they were sent.
@@ -46,9 +44,3 @@ class Rule:
         due = self.seen > self.after and (self.seen - self.after) % self.every == 0
         self.struck += due
         return due
-
-
-def target(request: Request) -> str:
-    """Path and query as they were sent; what `request.url` makes of an escaped ? differs between versions."""
-    path, query = request.scope["raw_path"].decode("ascii"), request.scope["query_string"].decode("ascii")
-    return f"{path}?{query}" if query else path

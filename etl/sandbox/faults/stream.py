@@ -9,7 +9,6 @@ from contextlib import suppress
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 Proceed = Callable[[], Awaitable[Response]]
 Fault = Callable[[Request, Proceed], Awaitable[Response]]
@@ -17,15 +16,6 @@ Fault = Callable[[Request, Proceed], Awaitable[Response]]
 DROPS = 20
 # With no time to linger a closed socket sends RST instead of FIN, which is what "connection reset" means.
 NO_LINGER = struct.pack("ii", 1, 0)
-
-
-class OpenProtocol(H11Protocol):
-    """HTTP as uvicorn speaks it; the connection's transport stands in the scope's state."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """The connection is served; this copy of the state is its own."""
-        super().connection_made(transport)
-        self.app_state = self.app_state | {"transport": transport}
 
 
 def slow(seconds: float) -> Fault:

@@ -6,8 +6,9 @@ from typing import Unpack
 from starlette.requests import Request
 from starlette.responses import Response
 
+from etl.sandbox.answers import target
 from etl.sandbox.faults.names import parsed
-from etl.sandbox.faults.rules import Rule, When, target
+from etl.sandbox.faults.rules import Rule, When
 from etl.sandbox.faults.stream import Fault, Proceed
 
 

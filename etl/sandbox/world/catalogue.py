@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from etl.sandbox.answers import Item
+from etl.sandbox.world.items import Item
 
 DROP_DOWN, DEPENDENT, TEXT, CHECKBOX, DATE, MULTI_SELECT = "001", "002", "003", "004", "005", "006"
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any, NamedTuple
 
-from etl.sandbox.answers import Item
+from etl.sandbox.world.items import Item
 from etl.sandbox.world.people import hex_id, pending_record, record_error
 
 SYSTEM_USER = "000000000000000000000001"

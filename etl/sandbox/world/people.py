@@ -3,7 +3,7 @@
 import unicodedata
 from random import Random
 
-from etl.sandbox.answers import Item
+from etl.sandbox.world.items import Item
 
 GIVEN = (
     "Alice", "Amélie", "Bruno", "Carla", "Chidi", "Daan", "Eleni", "Fatima", "Hugo", "Inês", "João", "Kavya",

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 from random import Random
 from threading import RLock
 
-from etl.sandbox.answers import Item
 from etl.sandbox.world import catalogue, moves
 from etl.sandbox.world.history import past_imports
+from etl.sandbox.world.items import Item
 from etl.sandbox.world.moves import BulkImport
 from etl.sandbox.world.people import hex_id
 

@@ -1,0 +1,74 @@
+"""Reading a listing to its end, and knowing whether it was the end."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+from etl.errors import SOURCE_ERRORS, EtlError, SourceMalformed
+from etl.extract.hal import Page
+from etl.reading.worker.page import FlatPage
+from etl.threads import parallel
+
+T = TypeVar("T")
+
+
+@dataclass
+class Reading:
+    """How far a listing was read, and what the source said of its length; doubted if it is blank against all odds."""
+
+    read: int = 0
+    total: int | None = None
+    says_something: bool = False
+    is_doubted: bool = False
+    error: EtlError | None = None
+
+    def note(self, page: Page | FlatPage) -> None:
+        """Afterwards the page is counted."""
+        self.read += page.read
+        self.total = self.total if page.total is None else page.total
+        self.says_something = self.says_something or page.claimed
+
+    @property
+    def is_whole(self) -> bool:
+        """True if it was read to its end and is as long as the source says, if it says."""
+        return self.error is None and not self.is_short
+
+    @property
+    def is_short(self) -> bool:
+        """True if fewer items were read than the source says there are."""
+        return self.total is not None and self.read < self.total
+
+    def shortness(self, what: str) -> SourceMalformed | None:
+        """An error that says how much is missing, if anything is."""
+        if not self.is_short:
+            return None
+        return SourceMalformed(f"{what}: {self.read} items were read, twice, but the source says {self.total}")
+
+    def require_whole(self, what: str) -> None:
+        """Raise what went wrong, if anything did."""
+        if error := self.error or self.shortness(what):
+            raise error
+
+
+def read_pages(pages: Callable[[], Iterable[Page]], add: Callable[[Page], None], stop: threading.Event) -> Reading:
+    """Read to the end, and once more if it came out short of what the source says."""
+    reading = _read_pages_once(pages(), add, stop)
+    return _read_pages_once(pages(), add, stop) if reading.error is None and reading.is_short else reading
+
+
+def _read_pages_once(pages: Iterable[Page], add: Callable[[Page], None], stop: threading.Event) -> Reading:
+    reading = Reading()
+    try:
+        for page in _drawn(pages, stop):
+            reading.note(page)
+            add(page)
+    except SOURCE_ERRORS as error:
+        reading.error = error
+    return reading
+
+
+def _drawn(items: Iterable[T], stop: threading.Event) -> Iterator[T]:
+    """The same items, drawn in another thread, so that waiting for them can be interrupted."""
+    for batch in parallel(lambda item: item, items, workers=1, stop=stop):
+        yield from batch

@@ -1,0 +1,27 @@
+"""One account's side of the source."""
+
+import threading
+from typing import NamedTuple
+
+from etl.config import AccountSettings
+from etl.extract.client import Client
+from etl.transform.privacy import Privacy
+
+
+class Source(NamedTuple):
+    """One account's side of the source."""
+
+    client: Client
+    privacy: Privacy
+    concurrency: int
+    stop: threading.Event
+
+    @classmethod
+    def of(cls, settings: AccountSettings, client: Client, *, stop: threading.Event) -> "Source":
+        """The account's side, with what its settings allow to be kept."""
+        privacy = Privacy(
+            record_data=settings.record_data,
+            hash_columns=frozenset(settings.hash_columns),
+            hash_key=settings.hash_key.get_secret_value().encode() if settings.hash_key else b"",
+        )
+        return cls(client, privacy, settings.concurrency, stop)

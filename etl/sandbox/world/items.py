@@ -1,0 +1,5 @@
+"""What the world is made of."""
+
+from typing import Any
+
+Item = dict[str, Any]

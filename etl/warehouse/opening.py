@@ -1,0 +1,51 @@
+"""The warehouse of a command: its address, embedded if none is named, and a connection that only reads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import Connection
+
+from etl.config import WarehouseSettings
+from etl.errors import UsageError
+from etl.warehouse.connections import open_engine
+from etl.warehouse.migrating import migrate, require_head
+from etl.warehouse.sqlstates import translated
+
+
+@contextmanager
+def warehouse_url(settings: WarehouseSettings) -> Iterator[str]:
+    """The warehouse's libpq URL; without `DATABASE_URL` the embedded database runs inside, at head."""
+    if settings.database_url is not None:
+        yield _readable(settings.database_url.get_secret_value())
+        return
+    from etl.warehouse import embedded  # noqa: PLC0415 - only those without DATABASE_URL pay for it
+
+    with embedded.running(settings.home) as url:
+        migrate(url)
+        yield url
+
+
+def _readable(url: str) -> str:
+    """The URL in libpq's spelling; libpq's own complaint would quote the password, so it is not passed on."""
+    scheme, separator, rest = url.partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise UsageError("DATABASE_URL must begin with postgresql://")
+    url = f"postgresql://{rest}"
+    try:
+        conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        raise UsageError(
+            "DATABASE_URL cannot be read as a Postgres URL (special characters must be percent-encoded)"
+        ) from None
+    return url
+
+
+@contextmanager
+def read_only(url: str) -> Iterator[Connection]:
+    """A connection in a read-only transaction on a schema at head."""
+    with translated(), open_engine(url).connect() as connection:
+        require_head(connection)
+        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+        yield connection

@@ -1,0 +1,80 @@
+"""Database errors in words, matched by SQLSTATE or class, never by text."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+from sqlalchemy.exc import DBAPIError
+
+from etl.errors import DatabaseError, NotStorable
+
+# Classes and codes of SQLSTATE that mean the end of the connection: the network, a shutdown, somebody's time limit.
+LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
+
+NOT_STORABLE = frozenset({"22", "54"})  # data exceptions, program limits
+
+WORDS: dict[str, str] = {
+    "22": "a value does not fit into its column",
+    "54": "a value is larger or deeper than the database can hold",
+    "28": "the database refused the login: check user and password",
+    "3D000": "the database does not exist: create it, or correct DATABASE_URL",
+    "42501": "the role lacks a right: see the GRANTs in the README",
+    "42P01": "the schema is not complete: run `talkdesk-etl migrate`",
+    "3F000": "the schema does not exist: run `talkdesk-etl migrate`",
+    "25006": "the database is read-only",
+    "53100": "the database's disk is full",
+    "53200": "the database is out of memory",
+    "53300": "the database has no connection left",
+    "55P03": "a table is locked by somebody else: see pg_stat_activity, then try again",
+    "57014": "the statement was cancelled by the database",
+    "40": "the database ended a deadlock or a conflict: try again",
+    "0A000": "the database cannot do what is asked",
+}
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Inside, an error of the driver becomes a `DatabaseError`, or `NotStorable`, in one line that says what to do."""
+    try:
+        yield
+    except (DBAPIError, psycopg.Error) as error:
+        state = getattr(driver_error(error), "sqlstate", None) or ""
+        raise (NotStorable if state[:2] in NOT_STORABLE else DatabaseError)(describe(error)) from None
+
+
+def driver_error(error: BaseException) -> psycopg.Error | None:
+    """The psycopg error inside, if there is one."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return original if isinstance(original, psycopg.Error) else None
+
+
+def is_lost(error: BaseException) -> bool:
+    """True if the connection is gone, so that a new one may do."""
+    found = driver_error(error)
+    if found is not None and found.sqlstate:
+        return found.sqlstate.startswith(LOST)
+    return isinstance(found, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def may_pass(error: BaseException) -> bool:
+    """True if the same transaction may succeed when it is tried again: lost, or the victim of a deadlock."""
+    found = driver_error(error)
+    return is_lost(error) or (found is not None and (found.sqlstate or "").startswith("40"))
+
+
+def describe(error: BaseException) -> str:
+    """One line about a driver's error, without row values or secrets."""
+    found = driver_error(error)
+    if found is None:
+        return "the database reported an error without a name"
+    if is_lost(error):
+        return f"the database cannot be reached: {_first_line(found)}; is it running, and is DATABASE_URL right?"
+    state = found.sqlstate or ""
+    words = WORDS.get(state) or WORDS.get(state[:2]) or "the database reported an error"
+    return f"{words} (SQLSTATE {state}, {type(found).__name__})"
+
+
+def _first_line(error: psycopg.Error) -> str:
+    """Connection errors name host, port and cause, and no values."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0] if lines else type(error).__name__
