@@ -4,13 +4,16 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
 from sqlalchemy import Connection
 
 from tests import postgres
+
+if TYPE_CHECKING:
+    from tests.account import Account
 
 # What several tests share asserts as tests do, and should say as much when it fails.
 pytest.register_assert_rewrite("tests.account", "tests.chaos", "tests.expected")
@@ -100,3 +103,19 @@ def connection(worker_database_url: str) -> Iterator[Connection]:
         transaction = connection.begin()
         yield connection
         transaction.rollback()
+
+
+@pytest.fixture
+def acme(database_url: str) -> "Iterator[Account]":
+    """An account that was never synced."""
+    from tests import account  # noqa: PLC0415 - if it is broken, other tests still run
+
+    with account.running(database_url) as acme:
+        yield acme
+
+
+@pytest.fixture
+def synced(acme: "Account") -> "Account":
+    """The same after its first sync."""
+    assert acme.sync().exit_code == 0
+    return acme

@@ -26,9 +26,9 @@ from etl.sync.run import Options
 from etl.transform import records as transformer
 from etl.transform.columns import parse_text
 from etl.warehouse.counts import RESOURCES
+from tests import json_items
 from tests.chaos.level import assert_case_fields, assert_imports, opened
 from tests.chaos.trial import IMPATIENT, Trial, assert_succeeded, changes, messages
-from tests.laws import json_items
 
 LONG, LONGEST = 5_000, 1_200
 NOISE = "".join(Random(1).choices(string.ascii_letters, k=LONGEST))  # noqa: S311 - Postgres cannot compress it

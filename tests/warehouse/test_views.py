@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, RowMapping, select, table, text
 
 from etl.warehouse import tables
-from tests.database.stored import ACCOUNT, DAY, HOUR, MORNING, add, add_run, now
+from tests.stored import ACCOUNT, DAY, HOUR, MORNING, add, add_run, now
 
 FIVE_MINUTES = timedelta(minutes=5)
 

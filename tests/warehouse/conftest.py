@@ -1,4 +1,4 @@
-"""Homes for the tests of the embedded PostgreSQL, and an account for those of the sync."""
+"""Homes for the tests of the embedded PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,7 @@ from uuid import uuid4
 import pytest
 
 from etl.warehouse import embedded
-from tests import account, postgres
-from tests.account import Account
+from tests import postgres
 
 
 @pytest.fixture
@@ -36,17 +35,3 @@ def started(session_folder: Path) -> Path:
         patch.setenv("PGPORT", "1")
         embedded.start(home, settings={"work_mem": "7MB", "search_path": '"a b", "c$d"'})
     return home
-
-
-@pytest.fixture
-def acme(database_url: str) -> Iterator[Account]:
-    """An account that was never synced."""
-    with account.running(database_url) as acme:
-        yield acme
-
-
-@pytest.fixture
-def synced(acme: Account) -> Account:
-    """The same after its first sync."""
-    assert acme.sync().exit_code == 0
-    return acme

@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from etl.errors import Interrupted, NotFound, SourceMalformed, SourceRefused, SourceUnavailable, UsageError
 from etl.extract import hal, transport
 from etl.extract.client import Client
-from tests.unit.scripted_server import (
+from tests.extract.scripted_server import (
     TOKEN_PATH,
     ScriptedServer,
     cut,

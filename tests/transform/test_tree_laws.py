@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from etl.rows import EntryRow
 from etl.transform.trees import entries
-from tests.laws.json_items import texts, values
+from tests.json_items import texts, values
 
 LABELS = ("label", "lable", "value")
 

@@ -14,7 +14,7 @@ import pytest
 from etl import __version__, errors
 from etl.cli import commands
 from tests.account import Account
-from tests.cli.command import CHECKOUT, Command
+from tests.commands.command import CHECKOUT, Command
 
 GOLDEN = CHECKOUT / "tests" / "golden"
 NAMES = sorted(commands.commands)

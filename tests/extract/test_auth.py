@@ -18,7 +18,7 @@ from etl.errors import Interrupted, SourceMalformed, SourceRefused, SourceUnavai
 from etl.extract.auth import TokenProvider
 from etl.extract.retrying import Patience
 from etl.extract.transport import Transport
-from tests.unit.scripted_server import TOKEN_PATH, ScriptedServer, cut, hang, reply, reset, settings_for, token
+from tests.extract.scripted_server import TOKEN_PATH, ScriptedServer, cut, hang, reply, reset, settings_for, token
 
 SCOPES = "bulk-imports:read case-fields-public:read"
 REFUSED = {"error": "invalid_client", "error_description": "jane@example.com may not"}

@@ -25,7 +25,7 @@ from etl.reading.worker.pool import Flattening, ProcessEnded
 from etl.transform.privacy import KEEP, Privacy
 from etl.transform.records import RecordFlattener
 from tests.chaos.process import wait_until
-from tests.laws.json_items import objects, values
+from tests.json_items import objects, values
 
 HASH = Privacy(hash_columns=frozenset({"email"}), hash_key=b"key")
 BODY = b'{"total": 2, "_embedded": {"records": [{"id": "a", "email": "x", "error": {"code": 1.50}}, 7]}}'

@@ -14,7 +14,7 @@ import pytest
 
 from tests import postgres
 from tests.account import NOTHING, RESOURCES, Account
-from tests.cli.command import Command, Finished
+from tests.commands.command import Command, Finished
 from tests.expected import require_level
 
 KEYS = {"run_id", "outcome", "dry_run", "accounts", "rejected", "requests", "seconds", "errors"}

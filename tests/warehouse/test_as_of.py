@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import Connection, text
 
 from etl.warehouse import tables
-from tests.database.stored import DAY, HOUR, MORNING, add
+from tests.stored import DAY, HOUR, MORNING, add
 
 INSTANT = timedelta(microseconds=1)
 QUICK = 2.0  # seconds; 0.1 on two old cores

@@ -10,14 +10,7 @@ from psycopg import sql
 
 from tests import account, postgres
 from tests.account import Account
-from tests.cli.command import Command
-
-
-@pytest.fixture
-def acme(database_url: str) -> Iterator[Account]:
-    """An account that was never synced."""
-    with account.running(database_url) as acme:
-        yield acme
+from tests.commands.command import Command
 
 
 @pytest.fixture

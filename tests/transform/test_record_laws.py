@@ -17,7 +17,7 @@ from etl.transform.case_fields import CaseField, case_field
 from etl.transform.imports import import_row
 from etl.transform.privacy import KEEP, Privacy
 from etl.transform.records import RecordFlattener
-from tests.laws.json_items import objects, present, texts, values
+from tests.json_items import objects, present, texts, values
 
 DECODER = msgspec.json.Decoder(float_hook=Decimal)
 

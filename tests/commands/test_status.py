@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 
 from etl.commands.status import Status, in_words, parse_duration, read_status
 from etl.errors import UsageError
-from tests.database.stored import DAY, HOUR, add_run, now
+from tests.stored import DAY, HOUR, add_run, now
 
 ALL = ("imports", "import_records", "case_fields", "case_field_entries")
 

@@ -10,7 +10,7 @@ from etl.errors import NotFound, SourceMalformed
 from etl.extract import paging
 from etl.extract.client import Client
 from etl.extract.hal import NextLink, Page, read_page
-from tests.unit.scripted_server import ScriptedServer, reply, settings_for
+from tests.extract.scripted_server import ScriptedServer, reply, settings_for
 
 
 @pytest.fixture(name="server")
