@@ -24,7 +24,15 @@ AT = bindparam("at", type_=TIMESTAMP(timezone=True))
 FIRST_KEYS = bindparam("first_keys", type_=ARRAY(Text))
 
 CLOCK_COLUMNS = frozenset(
-    {"account", "first_seen_at", "last_changed_at", "records_loaded_at", "expired_at", "removed_at"}
+    {
+        "account",
+        "first_seen_at",
+        "last_changed_at",
+        "records_loaded_at",
+        "records_loaded",
+        "expired_at",
+        "removed_at",
+    }
 )
 
 

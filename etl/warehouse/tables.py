@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0002"
+REVISION = "0003"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 metadata = MetaData(
@@ -36,6 +36,14 @@ def _text(name: str, comment: str) -> Column[Any]:
 
 def _count(name: str, comment: str) -> Column[Any]:
     return _column(name, BigInteger, comment)
+
+
+def _seconds(name: str, comment: str) -> Column[Any]:
+    return _column(name, Double, comment, nullable=False, server_default=text("0"))
+
+
+def _total(name: str, comment: str) -> Column[Any]:
+    return _column(name, BigInteger, comment, nullable=False, server_default=text("0"))
 
 
 def _instant(name: str, comment: str, **options: Any) -> Column[Any]:
@@ -143,6 +151,7 @@ imports = Table(
     _last_changed_at(),
     _instant("records_loaded_at", "Instant at which all records of the finished import were in; NULL = not yet."),
     _instant("expired_at", "Instant at which the source was found to have forgotten the import; the row stays."),
+    _total("records_loaded", "Rows of the import in import_records, kept by the loader."),
     comment="Bulk user imports, one row each, as last seen.",
 )
 
@@ -255,14 +264,6 @@ sync_runs = Table(
     Index("sync_runs_account_started_at_idx", "account", "started_at"),
     comment="Ledger: one row per run and account.",
 )
-
-
-def _seconds(name: str, comment: str) -> Column[Any]:
-    return _column(name, Double, comment, nullable=False, server_default=text("0"))
-
-
-def _total(name: str, comment: str) -> Column[Any]:
-    return _column(name, BigInteger, comment, nullable=False, server_default=text("0"))
 
 
 sync_run_resources = Table(

@@ -20,7 +20,16 @@ Item = dict[str, Any]
 
 DATA = ("imports", "import_records", "import_record_errors", "case_fields", "case_field_entries")
 KEYS = {"imports": ("import_id",), "case_fields": ("field_key",), "case_field_entries": ("field_key", "entry_id")}
-OURS = {"account", "first_seen_at", "last_changed_at", "records_loaded_at", "expired_at", "removed_at", "extra"}
+OURS = {
+    "account",
+    "first_seen_at",
+    "last_changed_at",
+    "records_loaded_at",
+    "records_loaded",
+    "expired_at",
+    "removed_at",
+    "extra",
+}
 
 
 class Warehouse:

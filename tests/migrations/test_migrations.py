@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
@@ -20,6 +20,12 @@ from tests import postgres
 
 CATALOG = Path(__file__).with_name("catalog.sql").read_text(encoding="utf-8")
 GOLDEN = Path(__file__).parents[1] / "golden" / "schema.txt"
+IMPORT = "INSERT INTO talkdesk.imports (account, import_id) VALUES (%s, %s)"
+RECORDS = """
+    INSERT INTO talkdesk.import_records (account, import_id, record_key, position, data)
+    SELECT %s, %s, n, n, '{}' FROM generate_series(1, %s) AS n
+"""
+COUNTS = "SELECT account, import_id, records_loaded FROM talkdesk.imports ORDER BY account, import_id"
 FILES = sorted((migrating.migrations_folder() / "versions").glob("*/*.sql"))
 
 
@@ -35,6 +41,11 @@ def turn(url: str, direction: Any, revision: str) -> None:
         config.attributes["connection"] = connection
         direction(config, revision)
         connection.commit()
+
+
+def rows(url: str, query: LiteralString) -> list[tuple[Any, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(query).fetchall()
 
 
 def differences(connection: Connection) -> list[Any]:
@@ -82,6 +93,23 @@ def test_one_step_back(database_url: str) -> None:
     turn(database_url, command.upgrade, "+1")
 
     assert before == catalog(database_url)
+
+
+def test_records_are_counted_on_the_way(database_url: str) -> None:
+    """Each import gets the number of its own rows; going down takes the number alone."""
+    turn(database_url, command.downgrade, "0002")
+    with psycopg.connect(database_url) as connection:
+        for account, import_id, count in (("acme", "i1", 3), ("acme", "i2", 0), ("zenith", "i1", 1)):
+            connection.execute(IMPORT, [account, import_id])
+            connection.execute(RECORDS, [account, import_id, count])
+    turn(database_url, command.upgrade, "0003")
+
+    assert [("acme", "i1", 3), ("acme", "i2", 0), ("zenith", "i1", 1)] == rows(database_url, COUNTS)
+
+    turn(database_url, command.downgrade, "0002")
+
+    assert [(4,)] == rows(database_url, "SELECT count(*) FROM talkdesk.import_records")
+    assert [(3,)] == rows(database_url, "SELECT count(*) FROM talkdesk.imports")
 
 
 def test_migrating_again_changes_nothing(database_url: str) -> None:
