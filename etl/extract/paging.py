@@ -1,66 +1,51 @@
 """Pages of the source's collections, each read by following its `next` links and nothing else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from etl.errors import SourceMalformed
 from etl.extract.client import Client
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, Endpoint
 from etl.extract.hal import NextLink, Page, read_page
 from etl.extract.transport import place
 
 MAX_PAGES = 100_000
 MAX_EMPTY_PAGES = 100
 
-_IMPORTS = "/bulk-imports/users"
-_CASE_FIELDS = "/cm/meta/va/fields"
-
-
-class Paged(Protocol):
-    """What anything made of a page's body knows of it: how many items it had, and where the next one is."""
-
-    @property
-    def read(self) -> int: ...  # noqa: D102
-
-    @property
-    def following(self) -> NextLink: ...  # noqa: D102
-
-
-P = TypeVar("P", bound=Paged)
-
 
 def import_pages(client: Client) -> Iterator[Page]:
     """The list of imports that the source still knows."""
-    return pages(client, client.api_url + _IMPORTS, partial(read_page, prefer=("imports",)))
+    return pages(client, IMPORTS, client.api_url + IMPORTS.path)
 
 
-def fetch_import(client: Client, import_id: str) -> Any:
+def fetch_import(client: Client, import_id: str) -> bytes:
     """One import by itself; raises NotFound if the source has forgotten it."""
     name = quote(import_id, safe="", errors="replace")
     # Dots alone would be a way up the path, not a name.
     name = name.replace(".", "%2E") if set(name) <= {"."} else name
-    return client.get(f"{client.api_url}{_IMPORTS}/{name}")
+    return client.get(f"{client.api_url}{IMPORTS.path}/{name}")
 
 
-def record_pages(client: Client, href: str, read: Callable[[bytes], P]) -> Iterator[P]:
-    """What `read` makes of the pages of records behind an import's link."""
-    return pages(client, client.rooted(href, client.api_url + _IMPORTS), read)
+def record_pages(client: Client, href: str) -> Iterator[Page]:
+    """The records behind an import's link."""
+    return pages(client, RECORDS, client.rooted(href, client.api_url + IMPORTS.path))
 
 
 def case_field_pages(client: Client) -> Iterator[Page]:
     """The case fields with their dictionaries."""
-    return pages(client, client.api_url + _CASE_FIELDS, partial(read_page, prefer=("fields", "case_fields")))
+    return pages(client, CASE_FIELDS, client.api_url + CASE_FIELDS.path)
 
 
-def pages(client: Client, url: str, read: Callable[[bytes], P]) -> Iterator[P]:
-    """What `read` makes of the page at `url` and all that follow it; SourceMalformed where they would not end."""
+def pages(client: Client, endpoint: Endpoint, url: str) -> Iterator[Page]:
+    """The page at `url` and all that follow it; raises SourceMalformed where they would not end."""
     seen: set[str] = set()
     empty = 0
     while len(seen) < MAX_PAGES:
         seen.add(url)
-        page = client.get(url, read)
+        body = client.get(url)
+        with _named(url):
+            page = read_page(body, prefer=endpoint.wrappers)
         yield page
         empty = 0 if page.read else empty + 1
         with _named(url):

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.extract import paging
+from etl.extract import hal, paging
+from etl.extract.endpoints import CASE_FIELDS
 from etl.extract.hal import Page
 from etl.jsontext import json_bytes
 from etl.reading.completeness import Reading, T, read_pages
@@ -68,7 +69,7 @@ def read_case_fields(source: Source) -> CaseFields:
     fields = CaseFields()
 
     def add(page: Page) -> None:
-        fields.add(page.items)
+        fields.add(hal.read_items(page.body, prefer=CASE_FIELDS.wrappers))
 
     fields.reading = read_pages(lambda: paging.case_field_pages(source.client), add, source.stop)
     return fields

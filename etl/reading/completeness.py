@@ -7,7 +7,6 @@ from typing import TypeVar
 
 from etl.errors import SOURCE_ERRORS, EtlError, SourceMalformed
 from etl.extract.hal import Page
-from etl.reading.worker.page import FlatPage
 from etl.threads import parallel
 
 T = TypeVar("T")
@@ -23,7 +22,7 @@ class Reading:
     is_doubted: bool = False
     error: EtlError | None = None
 
-    def note(self, page: Page | FlatPage) -> None:
+    def note(self, page: Page) -> None:
         """Afterwards the page is counted."""
         self.read += page.read
         self.total = self.total if page.total is None else page.total

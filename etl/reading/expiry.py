@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from etl.errors import SOURCE_ERRORS, EtlError, NotFound, SourceMalformed
 from etl.extract import paging
+from etl.jsontext import parse_json
 from etl.reading.reader import Source
 from etl.threads import parallel
 from etl.transform.imports import import_row
@@ -26,7 +27,7 @@ def ask_for_imports(source: Source, ids: Iterable[str]) -> Iterator[Asked]:
 
 def _ask(source: Source, import_id: str) -> Asked:
     try:
-        item = paging.fetch_import(source.client, import_id)
+        item = parse_json(paging.fetch_import(source.client, import_id))
         if getattr(import_row(item), "import_id", None) != import_id:
             raise SourceMalformed("the source was asked for one import and answered with something else")
         return Asked(import_id, item)

@@ -9,6 +9,7 @@ import msgspec
 
 from etl.errors import SourceMalformed
 from etl.extract import hal, paging
+from etl.extract.endpoints import IMPORTS
 from etl.extract.hal import Page
 from etl.instants import Window
 from etl.jsontext import json_bytes
@@ -94,7 +95,7 @@ def read_listing(
     listing = Listing(window)
 
     def add(page: Page) -> None:
-        listing.add(page.items)
+        listing.add(hal.read_items(page.body, prefer=IMPORTS.wrappers))
         if store is not None and len(listing.rows) >= ROWS_PER_PART:
             store(listing.take(ROWS_PER_PART))
 

@@ -81,12 +81,13 @@ def _read_records_once(source: Source, flattening: Flattening, link: Link, href:
     rejected: list[Rejected] = []
     reading, seconds = Reading(), 0.0
     with flattening.pages_of(link.import_id) as flatten:
-        for page in _first_must_be_there(paging.record_pages(source.client, href, flatten)):
+        for page in _first_must_be_there(paging.record_pages(source.client, href)):
             reading.note(page)
-            rows += page.rows
-            errors += page.errors
-            rejected += page.rejected
-            seconds += page.seconds
+            flat = flatten(page.body)
+            rows += flat.rows
+            errors += flat.errors
+            rejected += flat.rejected
+            seconds += flat.seconds
     # Where the list itself says how many there are (and there are some), the import's own number proves nothing:
     # pages that got lost, or an empty answer, are known by it alone.
     is_short = reading.read < (link.total_records or 0) and not (reading.read and reading.total)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
 from typing import Any
@@ -80,6 +80,54 @@ def test_json_comes_back(value: Any) -> None:
     if count_of_keys(value) == count_of_keys(clean(value)):
         assert clean(value) == read
     assert b"\0" not in "".join(texts(read)).encode()
+
+
+def outcome(read: Callable[[], object]) -> object:
+    """What is read, or why nothing is."""
+    try:
+        return read()
+    except SourceMalformed as error:
+        return str(error)
+
+
+@given(st.binary() | st.text().map(str.encode) | VALUES.map(as_json).map(str.encode))
+def test_what_passes_for_json_can_be_parsed(body: bytes) -> None:
+    """The quick look refuses what the parser refuses, with the same words, and nothing else."""
+
+    def check() -> None:
+        jsontext.require_json(body)
+
+    def parse() -> None:
+        jsontext.parse_json(body)
+
+    assert outcome(parse) == outcome(check)
+
+
+LENGTHS = st.none() | st.integers(0, 9) | st.just("2") | st.just(1.5) | st.just(Decimal("1e400"))
+WRAPPERS = st.dictionaries(st.sampled_from(["records", "rows", "\0", "note"]), st.lists(VALUES, max_size=3) | VALUES)
+LINKS = st.fixed_dictionaries({"next": VALUES | st.fixed_dictionaries({"href": st.just("/x?page=2")})})
+BODIES = VALUES | st.fixed_dictionaries(
+    {},
+    optional={"_embedded": WRAPPERS, "_links": LINKS | VALUES, "total": LENGTHS, "count": LENGTHS, "records": VALUES},
+)
+
+
+@given(BODIES)
+def test_the_head_says_what_the_whole_body_says(value: Any) -> None:
+    """However little of a body is parsed for it."""
+    body = as_json(value).encode()
+
+    def whole() -> tuple[object, ...]:
+        parsed = jsontext.parse_json(body)
+        items = hal.items(parsed, prefer=("records",))
+        read = len(items or ())
+        return read, hal.total(parsed, read=read), items is not None, outcome(lambda: hal.next_href(parsed))
+
+    def head() -> tuple[object, ...]:
+        page = hal.read_page(body, prefer=("records",))
+        return page.read, page.total, page.claimed, page.following.href or page.following.problem
+
+    assert outcome(whole) == outcome(head)
 
 
 @given(st.binary() | st.text().map(str.encode))

@@ -1,5 +1,6 @@
 """Pages of a collection, from the first to the last and no further."""
 
+import json
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +10,8 @@ import pytest
 from etl.errors import NotFound, SourceMalformed
 from etl.extract import paging
 from etl.extract.client import Client
-from etl.extract.hal import NextLink, Page, read_page
+from etl.extract.endpoints import IMPORTS
+from etl.extract.hal import NextLink, Page, read_items
 from tests.extract.scripted_server import ScriptedServer, reply, settings_for
 
 
@@ -24,6 +26,11 @@ def _client(server: ScriptedServer) -> Client:
     return Client(settings_for(server, api_url=f"{server.origin}/prefix"), stop=threading.Event())
 
 
+def body_of(answer: bytes) -> bytes:
+    """What an answer holds."""
+    return answer.partition(b"\r\n\r\n")[2]
+
+
 def page(items: list[Any], following: object = None, wrapper: str = "imports", **more: object) -> bytes:
     return reply(200, {"_embedded": {wrapper: items}, "_links": {"next": following}, **more})
 
@@ -31,19 +38,19 @@ def page(items: list[Any], following: object = None, wrapper: str = "imports", *
 def test_imports(server: ScriptedServer, client: Client) -> None:
     """Pages follow each other by their links, wherever these claim to lead."""
     path = "/prefix/bulk-imports/users"
-    server.steps = server.steps | {
-        path: [page([1, 2], {"href": "http://api-docs.talkdesk.org/bulk-imports/users?page=2"}, total=3)],
-        f"{path}?page=2": [page([3], {"href": "?page=3"}, total=3)],
-        f"{path}?page=3": [page([])],
+    first, second = "http://api-docs.talkdesk.org/bulk-imports/users?page=2", "?page=3"
+    answers = [page([1, 2], {"href": first}, total=3), page([3], {"href": second}, total=3), page([])]
+    server.steps |= {
+        target: [answer] for target, answer in zip((path, f"{path}?page=2", f"{path}?page=3"), answers, strict=True)
     }
 
     found = list(paging.import_pages(client))
 
-    first, second = "http://api-docs.talkdesk.org/bulk-imports/users?page=2", "?page=3"
+    bodies = [body_of(answer) for answer in answers]
     assert [
-        Page([1, 2], 2, 3, claimed=True, following=NextLink(first)),
-        Page([3], 1, 3, claimed=True, following=NextLink(second)),
-        Page([], 0, None, claimed=True),
+        Page(bodies[0], 2, 3, claimed=True, following=NextLink(first)),
+        Page(bodies[1], 1, 3, claimed=True, following=NextLink(second)),
+        Page(bodies[2], 0, None, claimed=True),
     ] == found
     assert [path, f"{path}?page=2", f"{path}?page=3"] == server.targets()
 
@@ -52,7 +59,7 @@ def test_case_fields(server: ScriptedServer, client: Client) -> None:
     """The bare array of the documentation is one page."""
     server.steps["/prefix/cm/meta/va/fields"] = [reply(200, [{"id": "1"}])]
 
-    assert [Page([{"id": "1"}], 1, None, claimed=True)] == list(paging.case_field_pages(client))
+    assert [Page(b'[{"id": "1"}]', 1, None, claimed=True)] == list(paging.case_field_pages(client))
 
 
 @pytest.mark.parametrize(
@@ -60,9 +67,10 @@ def test_case_fields(server: ScriptedServer, client: Client) -> None:
 )
 def test_records(server: ScriptedServer, client: Client, href: str) -> None:
     """The link of an import leads to its records."""
-    server.steps["/prefix/bulk-imports/users/7/records"] = [page([{"line": 1}], wrapper="rows")]
+    answer = page([{"line": 1}], wrapper="rows")
+    server.steps["/prefix/bulk-imports/users/7/records"] = [answer]
 
-    assert [Page([{"line": 1}], 1, None, claimed=True)] == list(paging.record_pages(client, href, read_page))
+    assert [Page(body_of(answer), 1, None, claimed=True)] == list(paging.record_pages(client, href))
 
 
 @pytest.mark.parametrize("body", [None, {}, {"_embedded": None}, {"_links": {}}])
@@ -70,7 +78,7 @@ def test_answers_that_say_nothing(server: ScriptedServer, client: Client, body: 
     """An answer without any content is a page that claims nothing."""
     server.steps["/prefix/bulk-imports/users"] = [reply(200, body)]
 
-    assert [Page([], 0, None, claimed=False)] == list(paging.import_pages(client))
+    assert [Page(json.dumps(body).encode(), 0, None, claimed=False)] == list(paging.import_pages(client))
 
 
 @pytest.mark.parametrize(
@@ -88,7 +96,7 @@ def test_one_import(server: ScriptedServer, client: Client, import_id: str, targ
     """Any id is one part of the path."""
     server.steps[f"/prefix/bulk-imports/users/{target}"] = [reply(200, {"id": import_id})]
 
-    assert {"id": import_id} == paging.fetch_import(client, import_id)
+    assert json.dumps({"id": import_id}).encode() == paging.fetch_import(client, import_id)
 
 
 def test_import_that_is_gone(client: Client) -> None:
@@ -112,8 +120,8 @@ def test_links_that_do_not_end(server: ScriptedServer, client: Client, hrefs: li
     """A ring, a template and a link to nowhere end the listing with an error; what was read before stays."""
     for number, href in enumerate(hrefs, 1):
         server.steps[f"/prefix/x?{number}"] = [page([number], {"href": href})]
-    found = paging.pages(client, f"{client.api_url}/x?1", read_page)
-    read = [next(found).items for _ in hrefs]
+    found = paging.pages(client, IMPORTS, f"{client.api_url}/x?1")
+    read = [read_items(next(found).body) for _ in hrefs]
 
     with pytest.raises(SourceMalformed, match=rf"^GET 127\.0\.0\.1:\d+/prefix/x: .*{reason}"):
         next(found)
@@ -129,7 +137,7 @@ def test_empty_pages_without_end(server: ScriptedServer, client: Client, monkeyp
         server.steps[f"/prefix/x?{number}"] = [page(items, {"href": f"/x?{number + 1}"})]
 
     with pytest.raises(SourceMalformed, match="3 empty pages follow each other"):
-        list(paging.pages(client, f"{client.api_url}/x?0", read_page))
+        list(paging.pages(client, IMPORTS, f"{client.api_url}/x?0"))
     assert 6 == len(server.targets())
 
 
@@ -140,4 +148,4 @@ def test_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: 
         server.steps[f"/prefix/x?{number}"] = [page([number], {"href": f"/x?{number + 1}"})]
 
     with pytest.raises(SourceMalformed, match="more than 2 pages follow each other"):
-        list(paging.pages(client, f"{client.api_url}/x?0", read_page))
+        list(paging.pages(client, IMPORTS, f"{client.api_url}/x?0"))

@@ -4,19 +4,15 @@ import time
 from typing import NamedTuple
 
 from etl.extract import hal
-from etl.extract.hal import NextLink
+from etl.extract.endpoints import RECORDS
 from etl.packing import Packed, pack_error, pack_record
 from etl.rows import Rejected
 from etl.transform.records import RecordFlattener
 
 
 class FlatPage(NamedTuple):
-    """A page of records as rows; `read` items were on it, `seconds` of processor time made rows of them."""
+    """A page of records as rows; `seconds` of processor time made rows of them."""
 
-    read: int
-    total: int | None
-    claimed: bool
-    following: NextLink
     rows: list[Packed]
     errors: list[Packed]
     rejected: list[Rejected]
@@ -25,16 +21,16 @@ class FlatPage(NamedTuple):
 
 def flatten(flattener: RecordFlattener, body: bytes) -> FlatPage:
     """The next page of the flattener's import; raises NotJson, or SourceMalformed where it holds no list."""
-    page = hal.read_records_page(body)
+    items = hal.read_items(body, prefer=RECORDS.wrappers)
     started = time.thread_time()
     rows: list[Packed] = []
     errors: list[Packed] = []
     rejected: list[Rejected] = []
-    for found in flattener.rows(page.items):
+    for found in flattener.rows(items):
         if isinstance(found, Rejected):
             rejected.append(found)
         else:
             rows.append(pack_record(found[0]))
             errors.extend(map(pack_error, found[1]))
     seconds = time.thread_time() - started
-    return FlatPage(page.read, page.total, page.claimed, page.following, rows, errors, rejected, seconds)
+    return FlatPage(rows, errors, rejected, seconds)

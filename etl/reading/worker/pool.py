@@ -96,7 +96,7 @@ class Flattening:
         if self._is_closed:
             raise Interrupted(_TOO_LATE)
         page = flatten(flattener, body)
-        self._alone += max(page.read - RECORDS_PER_QUESTION, 0)
+        self._alone += max(len(page.rows) - RECORDS_PER_QUESTION, 0)
         return page
 
     def _take_channel(self) -> Channel | None:
