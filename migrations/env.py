@@ -7,7 +7,9 @@ from etl.warehouse.tables import SCHEMA, metadata
 
 # Lock waits are short because a waiting DDL statement blocks every reader behind it.
 # The setting for Citus is accepted and ignored by plain Postgres.
+# Whoever runs the script has a search path of his own, and views keep the functions that they were made with.
 RAILS = (
+    "SET LOCAL search_path = pg_catalog, pg_temp",
     "SET LOCAL lock_timeout = '10s'",
     "SET LOCAL statement_timeout = '30min'",
     "SET LOCAL citus.multi_shard_modify_mode = 'sequential'",

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 Cell = str | int | bool | msgspec.Raw | list[Any] | None
 """As Postgres writes it (instants in ISO 8601); numbers and JSON are `Raw`: exact, ready to be printed."""
 
-SESSION = {"search_path": f"{SCHEMA}, public", "datestyle": "ISO", "intervalstyle": "postgres"}
+SESSION = {"search_path": f"pg_catalog, {SCHEMA}, pg_temp", "datestyle": "ISO", "intervalstyle": "postgres"}
+"""Not `public`: what others create there would run as whoever asks, wherever it fits better than Postgres's own."""
+
 AS_IS = ("text", "varchar", "bpchar", "name", "int2", "int4", "int8", "oid", "bool")
 ROWS_PER_FETCH = 500
 ROWS_PER_TABLE = 1_000
