@@ -17,7 +17,7 @@ from etl import __version__
 from etl.commands.help import EXIT_CODES, SETTINGS
 from etl.commands.signals import on_signals, raise_stop, stop_on_signals
 from etl.commands.terminal import print_json
-from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, one_line
+from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, named, one_line
 
 if TYPE_CHECKING:
     from etl.sync.outcome import SyncOutcome
@@ -55,8 +55,8 @@ def main() -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return DONE
-    except Exception as error:  # noqa: BLE001 - the one broad catch: a traceback might show a secret
-        return _report(f"unexpected {type(error).__name__} {_place(error)}: please report it", 1, wants_json=wants_json)
+    except Exception as error:  # noqa: BLE001 - a traceback might show a secret
+        return _report(str(named(error)), EtlError.exit_code, wants_json=wants_json)
     return code if isinstance(code, int) else DONE
 
 
@@ -73,14 +73,6 @@ def _report_json(message: str, code: int, *, wants_json: bool) -> None:
         error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
         nothing = NOTHING.get(next(iter(sys.argv[1:]), ""), {})
         print_json({**nothing, "outcome": outcome, "errors": [error]})
-
-
-def _place(error: BaseException) -> str:
-    """Where it was raised, without any value."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"at {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else ""
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:

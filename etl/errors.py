@@ -83,6 +83,20 @@ class Interrupted(EtlError):
     exit_code = 130
 
 
+def named(error: Exception) -> EtlError:
+    """Name what was caught at a border: itself if the operator can act on it, else its type and where it was raised.
+
+    Its text may quote a row or a secret, so it is left out.
+    """
+    if isinstance(error, EtlError):
+        return error
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = f" at {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else ""
+    return EtlError(f"unexpected {type(error).__name__}{place}: please report it")
+
+
 def one_line(text: str) -> str:
     """The text without what would break the line or steer a terminal; ids come from the source."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -40,20 +40,21 @@ def sync_accounts(
         if ended := Interrupted("interrupted") if stop.is_set() else ended:
             account.fail(ended)
             continue
-        job = Job(
-            settings=settings,
-            client=Client(settings, stop=stop),
-            warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop, dry_run=options.dry_run),
-            run=Run(outcome.run_id, settings.name),
-            options=options,
-            stop=stop,
-            outcome=account,
-            keep_rejected=keep_rejected,
-            show=show,
-        )
-        sync_account(job)
-        if job.warehouse.is_gone:
-            ended = DatabaseError("the database cannot be reached")
+        with account.contained():
+            job = Job(
+                settings=settings,
+                client=Client(settings, stop=stop),
+                warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop, dry_run=options.dry_run),
+                run=Run(outcome.run_id, settings.name),
+                options=options,
+                stop=stop,
+                outcome=account,
+                keep_rejected=keep_rejected,
+                show=show,
+            )
+            sync_account(job)
+            if job.warehouse.is_gone:
+                ended = DatabaseError("the database cannot be reached")
     outcome.seconds = time.perf_counter() - started
     return outcome
 

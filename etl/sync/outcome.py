@@ -1,11 +1,12 @@
 """What a sync came to: counts, failures, and the exit code that follows from them."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.errors import DONE, PARTLY_DONE, EtlError, Failure, Interrupted, LockHeld
+from etl.errors import DONE, PARTLY_DONE, EtlError, Failure, Interrupted, LockHeld, named
 from etl.warehouse.counts import RESOURCES, Counts, Traffic
 
 log = logging.getLogger(__name__)
@@ -42,6 +43,14 @@ class AccountOutcome:
             self.failures.append(failure)
             places = {"account": self.account, "resource": resource, "import": import_id}
             log.error("%s %s", " ".join(f"{name}={place}" for name, place in places.items() if place), error)
+
+    @contextmanager
+    def contained(self) -> Iterator[None]:
+        """Note whatever fails inside as this account's failure, so that the next account has its turn."""
+        try:
+            yield
+        except Exception as error:  # noqa: BLE001 - a border: nobody knows what may come
+            self.fail(named(error))
 
     def has_failed(self, *resources: str) -> bool:
         """True if anything of these resources was not synced."""

@@ -11,7 +11,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from etl import load
-from etl.errors import DatabaseError, Interrupted, LockHeld, NotStorable
+from etl.errors import NotStorable
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import ask_for_imports
@@ -25,14 +25,11 @@ from etl.warehouse.counts import Counts
 def sync_account(job: Job) -> None:
     """Bring one account's part of the warehouse level with the source; what failed stands in the job's outcome."""
     with job:
-        try:
-            job.open()
-            if job.options.wants_imports:
-                sync_imports(job)
-            if job.options.wants_case_fields:
-                sync_case_fields(job)
-        except (DatabaseError, Interrupted, LockHeld) as error:
-            job.outcome.fail(error)
+        job.open()
+        if job.options.wants_imports:
+            sync_imports(job)
+        if job.options.wants_case_fields:
+            sync_case_fields(job)
 
 
 def sync_imports(job: Job) -> None:

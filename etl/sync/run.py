@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import SOURCE_ERRORS, DatabaseError, EtlError, Interrupted, LockHeld
+from etl.errors import DatabaseError, Interrupted, LockHeld, named
 from etl.extract.client import Client, Requests
 from etl.instants import Window
 from etl.reading.reader import Source
@@ -93,12 +93,12 @@ class Job:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
-        """Afterwards the job is closed; what nobody caught stands in its outcome, but for its text."""
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
+        """Close the job; what ended it stands in its outcome, and goes no further."""
         if isinstance(error, Exception):
-            unexpected = EtlError(f"unexpected {type(error).__name__}")
-            self.outcome.fail(error if isinstance(error, EtlError) else unexpected)
+            self.outcome.fail(named(error))
         self.close()
+        return isinstance(error, Exception)
 
     def close(self) -> None:
         """Afterwards the run is closed with its outcome, if the database lets it; lock and connections are free."""
@@ -113,21 +113,33 @@ class Job:
 
     @contextmanager
     def resource(self, name: str, *more: str) -> Iterator[list[ResourceOutcome]]:
-        """Inside, an error of the source ends these resources alone; their counts reach the ledger whatever happens."""
+        """Inside, whatever fails ends these resources alone; their counts reach the ledger whatever happens."""
         notes = {each: ResourceOutcome() for each in (name, *more)}
         self.outcome.resources.update(notes)
         before, started = self.client.counts, time.perf_counter()
+        with self._contained(name):
+            try:
+                yield list(notes.values())
+            finally:
+                self._measure(notes[name].traffic, before, started)
+                for each, note in notes.items():
+                    self._log(each, note)
+                self._unsaved.update(notes)
+        with self._contained(name):
+            self.warehouse.transact(self._save_resources)
+            self._unsaved.clear()
+
+    @contextmanager
+    def _contained(self, resource: str) -> Iterator[None]:
+        """Note what fails inside as the resource's failure; a stop, a lost lock or database ends the whole job."""
         try:
-            yield list(notes.values())
-        except SOURCE_ERRORS as error:
-            self.outcome.fail(error, resource=name)
-        finally:
-            self._measure(notes[name].traffic, before, started)
-            for each, note in notes.items():
-                self._log(each, note)
-            self._unsaved.update(notes)
-        self.warehouse.transact(self._save_resources)
-        self._unsaved.clear()
+            yield
+        except (Interrupted, LockHeld):
+            raise
+        except Exception as error:
+            if self.warehouse.is_gone:
+                raise
+            self.outcome.fail(named(error), resource=resource)
 
     def load(self, note: ResourceOutcome, unit: Callable[[Connection], T]) -> T:
         """The unit's result, committed; its seconds count as loading."""

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,8 @@ from etl.errors import NotStorable
 from etl.load import Content
 from etl.rows import Rejected
 from etl.sandbox.faults.answers import answer, meanwhile
+from etl.sync import pipeline
+from etl.sync.run import Job
 from etl.warehouse.counts import Counts
 from tests.account import IMPORT, RECORDS, Account, changes, running, sync
 from tests.expected import require_level
@@ -343,3 +346,70 @@ def test_a_schema_that_is_not_at_head(acme: Account) -> None:
         "the schema is at revision 0001, not at 0002: run `talkdesk-etl migrate` with the same version of talkdesk-etl"
     ] == [failure.message for failure in outcome.failures]
     assert [] == list(acme.sandbox.requests)
+
+
+# What nobody thought of
+
+
+def strike(monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException) -> None:
+    """A step of zenith's sync, and of no other account's, raises the error."""
+    real = getattr(pipeline, step)
+
+    def struck(job: Job, *arguments: Any) -> None:
+        if job.account == "zenith":
+            raise error
+        real(job, *arguments)
+
+    monkeypatch.setattr(pipeline, step, struck)
+
+
+@pytest.mark.parametrize(
+    ("step", "lost", "error"),
+    [
+        ("sync_listing", "imports", ValueError("secret")),
+        ("load_records", "import_records", MemoryError()),
+        ("load_case_fields", "case_fields", RecursionError()),
+    ],
+)
+def test_the_unexpected_ends_one_resource(
+    acme: Account, zenith: Account, monkeypatch: pytest.MonkeyPatch, step: str, lost: str, error: Exception
+) -> None:
+    """Whatever it is: the account's other resources and the accounts after it are synced, and the answer says so."""
+    strike(monkeypatch, step, error)
+    third = replace(acme, name="third")
+    outcome = sync(acme, zenith, third)
+    (failure,) = outcome.failures
+
+    assert ["succeeded", "partial", "succeeded"] == [account.outcome for account in outcome.accounts]
+    assert ("zenith", lost, 1, 8) == (failure.account, failure.resource, failure.exit_code, outcome.exit_code)
+    assert f"unexpected {type(error).__name__} at " in failure.message
+    assert "secret" not in failure.message
+    assert ["partial"] == [run["outcome"] for run in acme.rows(RUNS) if run["account"] == "zenith"]
+    monkeypatch.undo()
+    assert 0 == sync(acme, zenith).exit_code
+
+
+def test_an_account_that_cannot_even_begin(acme: Account, zenith: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The accounts after it are synced; 1 is left for a run that came to nothing."""
+
+    def broken(job: Job) -> None:
+        if job.account == "acme":
+            raise MemoryError
+
+    monkeypatch.setattr(Job, "open", broken_first(broken))
+    both = sync(acme, zenith)
+    alone = sync(acme)
+
+    assert (8, ["failed", "succeeded"]) == (both.exit_code, [account.outcome for account in both.accounts])
+    assert (1, "failed") == (alone.exit_code, alone.outcome)
+
+
+def broken_first(broken: Callable[[Job], None]) -> Callable[[Job], None]:
+    """`Job.open`, which does something else first."""
+    real = Job.open
+
+    def opening(job: Job) -> None:
+        broken(job)
+        real(job)
+
+    return opening
