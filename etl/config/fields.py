@@ -9,6 +9,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+_HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|(?:%[0-9A-Fa-f]{2}|[^@:/?,%\s])*)(?::[0-9]*)?"
+_POSTGRES = re.compile(
+    rf"(?:(?:%[0-9A-Fa-f]{{2}}|[^@:/?%\s])*(?::(?:%[0-9A-Fa-f]{{2}}|[^@/%\s])*)?@)?"  # user, password
+    rf"{_HOST}(?:,{_HOST})*"
+    r"(?:/(?:%[0-9A-Fa-f]{2}|[^@/?%\s])*)?"  # database
+    r"(?:\?\S*)?"  # parameters
+)
 _MAX_FILE_BYTES = 64 * 1024
 
 
@@ -25,6 +32,24 @@ def required_address(url: str) -> str:
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError("should be https: only a loopback host may be asked without encryption")
     return url
+
+
+def postgres_url(secret: SecretStr) -> SecretStr:
+    """The address of a database as libpq spells it, if it can be read in one way only.
+
+    Of an address whose user or password holds a character that had to be percent-encoded, libpq takes a part for host,
+    port or name of the database, and quotes it in its complaints.
+    """
+    scheme, separator, rest = secret.get_secret_value().partition("://")
+    if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
+        raise ValueError("should begin with postgresql://")
+    parts = _POSTGRES.fullmatch(rest)
+    if parts is None:
+        raise ValueError(
+            "should be postgresql://user:password@host:port/database; "
+            "in user, password and database the characters @ : / ? % must be percent-encoded (@ is %40)"
+        )
+    return SecretStr(f"postgresql://{rest}")
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,12 +1,19 @@
 """The settings of an account and of the warehouse: frozen, and complete or refused."""
 
-import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from platformdirs import user_data_path
-from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from etl.config.fields import (
     Count,
@@ -16,6 +23,7 @@ from etl.config.fields import (
     Secret,
     Visible,
     comma_list,
+    postgres_url,
     required_address,
     visible_secret,
 )
@@ -28,36 +36,30 @@ _HOSTS = {
 }
 
 
-class Settings(BaseSettings):
-    """Values as given; `sources` says where they are read from."""
+class Settings(BaseModel):
+    """Values as given; a field's variable is its alias, or its name behind the prefix."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_ignore_empty=True,
+    prefix: ClassVar[str]
+    model_config = ConfigDict(
         extra="forbid",
         frozen=True,
         allow_inf_nan=False,
         hide_input_in_errors=True,
         populate_by_name=True,
+        validate_default=True,
     )
 
     @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what is given counts."""
-        return (init_settings,)
+    def variables(cls) -> dict[str, str]:
+        """The key of each setting by the name of its variable."""
+        named = ((name, field.validation_alias) for name, field in cls.model_fields.items())
+        return {str(alias or f"{cls.prefix}{name.upper()}"): str(alias or name) for name, alias in named}
 
 
 class AccountSettings(Settings):
     """How one account is read: `account` is the host part, `name` what the warehouse calls it."""
 
-    model_config = SettingsConfigDict(env_prefix="TALKDESK_")
+    prefix = "TALKDESK_"
 
     account: Label
     name: Label
@@ -76,7 +78,7 @@ class AccountSettings(Settings):
     retry_seconds: Number = Field(default=120.0, ge=0, le=86_400)
     retention_days: Count = Field(default=20, ge=1, le=3650)
     record_data: Literal["keep", "drop"] = "keep"
-    hash_columns: Annotated[tuple[str, ...], NoDecode, BeforeValidator(comma_list)] = ()
+    hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = ()
     hash_key: SecretStr | None = None
 
     @model_validator(mode="before")
@@ -138,7 +140,8 @@ class AccountSettings(Settings):
 class WarehouseSettings(Settings):
     """Where the warehouse is and what it keeps; without a `database_url` it is the embedded one under `home`."""
 
-    model_config = SettingsConfigDict(env_prefix="TALKDESK_ETL_", extra="ignore")
+    prefix = "TALKDESK_ETL_"
+    model_config = ConfigDict(extra="ignore")
 
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     home: Path = Field(default_factory=lambda: user_data_path("talkdesk-etl"))
@@ -147,9 +150,7 @@ class WarehouseSettings(Settings):
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
-        if url and not re.match(r"(postgres|postgresql|postgresql\+psycopg)://", url.get_secret_value()):
-            raise ValueError("should begin with postgresql://")
-        return url
+        return url and postgres_url(url)
 
     @field_validator("home")
     @classmethod

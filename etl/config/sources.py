@@ -1,19 +1,20 @@
 """Where settings come from: the environment, `.env`, and a TOML file with many accounts."""
 
+import os
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSource, SettingsConfigDict
+from pydantic import ConfigDict, ValidationError
 
+from etl.config.dotenv import read_dotenv
 from etl.config.models import AccountSettings, Settings, WarehouseSettings
 from etl.errors import UsageError
 
 T = TypeVar("T")
-S = TypeVar("S", bound=BaseSettings)
+S = TypeVar("S", bound=Settings)
 
 # Whoever gives one of these in an account's table has chosen a way to sign in; the environment's is another one.
 _WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file", "key_id"})
@@ -21,7 +22,8 @@ _NO_VARIABLES = frozenset({"name", "private_key"})
 
 
 class _ConfigFile(Settings):
-    model_config = SettingsConfigDict(env_prefix="TALKDESK_ETL_", extra="ignore")
+    prefix = "TALKDESK_ETL_"
+    model_config = ConfigDict(extra="ignore")
 
     config: str | None = None
 
@@ -124,12 +126,11 @@ def _tables(file: str) -> dict[str, dict[str, Any]]:
     return tables
 
 
-def _variables(settings: type[BaseSettings]) -> dict[str, Any]:
-    """What `.env` and the environment say; the environment wins."""
-    try:
-        return DotEnvSettingsSource(settings)() | EnvSettingsSource(settings)()
-    except (OSError, ValueError) as error:
-        raise UsageError(f".env cannot be read: {getattr(error, 'strerror', None) or 'no text'}") from None
+def _variables(settings: type[Settings]) -> dict[str, str]:
+    """What `.env` and the environment say of these settings; the environment wins, and what is empty says nothing."""
+    given = {name: value for said in (read_dotenv(Path(".env")), os.environ) for name, value in said.items() if value}
+    variables = settings.variables()
+    return {variables[name]: value for name, value in given.items() if name in variables}
 
 
 def _built(settings: type[S], given: _Given) -> S:

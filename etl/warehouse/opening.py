@@ -28,17 +28,11 @@ def warehouse_url(settings: WarehouseSettings) -> Iterator[str]:
 
 
 def _readable(url: str) -> str:
-    """The URL in libpq's spelling; libpq's own complaint would quote the password, so it is not passed on."""
-    scheme, separator, rest = url.partition("://")
-    if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
-        raise UsageError("DATABASE_URL must begin with postgresql://")
-    url = f"postgresql://{rest}"
+    """The URL if libpq can read it; its own complaint may quote a secret, so it is not passed on."""
     try:
         conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        raise UsageError(
-            "DATABASE_URL cannot be read as a Postgres URL (special characters must be percent-encoded)"
-        ) from None
+        raise UsageError("DATABASE_URL: a parameter or a value in it is not known to libpq") from None
     return url
 
 

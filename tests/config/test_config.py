@@ -2,6 +2,7 @@
 
 import base64
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -483,7 +484,7 @@ def test_warehouse_elsewhere(monkeypatch: pytest.MonkeyPatch, scheme: str) -> No
 
     warehouse = load_warehouse()
 
-    assert f"{scheme}://u@h/d" == warehouse.database_url.get_secret_value()  # type: ignore[union-attr]
+    assert "postgresql://u@h/d" == warehouse.database_url.get_secret_value()  # type: ignore[union-attr]
     assert (Path.cwd() / "relative", 7) == (warehouse.home, warehouse.rejected_keep_days)
 
 
@@ -501,3 +502,48 @@ def test_reading_settings_changes_no_environment() -> None:
     load_warehouse()
 
     assert "TALKDESK_REGION" not in os.environ
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "u:pl@nted@h/d",
+        "u:planted/x@h/d",
+        "u:12/planted@h/d",
+        "planted@x:p@h/d",
+        "u:planted%zz@h/d",
+        "u:plan ted@h/d",
+        "u:p@h:planted/d",
+        "u:p@h/d@planted",
+    ],
+)
+def test_an_address_that_can_be_read_in_two_ways(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
+    """What had to be percent-encoded would be taken for a host or a port, and shown; it is refused and not shown."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql://{rest}")
+
+    with pytest.raises(UsageError, match=r"^DATABASE_URL: should be postgresql://user:password@") as refused:
+        load_warehouse()
+    assert not {"plan", "nted", "12", "zz"} & set(re.split(r"[^a-z0-9]+", str(refused.value)))
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "",
+        "h",
+        "u:p@h/d",
+        "u:p%40x@[::1]:5432/d",
+        "@/d?host=%2Ftmp&user=me@corp",
+        "u@h1:1,h2:2/d?target_session_attrs=any",
+        "u:p#x@h/d",
+        "u:p?x:[y]@h/d",
+        "h:5432/d?options=-c%20geqo%3Doff",
+    ],
+)
+def test_an_address_that_can_be_read_in_one_way(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:
+    """It reaches libpq as it was written."""
+    monkeypatch.setenv("DATABASE_URL", f"postgresql+psycopg://{rest}")
+    url = load_warehouse().database_url
+
+    assert url is not None
+    assert f"postgresql://{rest}" == url.get_secret_value()
