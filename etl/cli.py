@@ -240,13 +240,14 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     """Compare source and warehouse and list every difference; writes nothing."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
+    from etl.commands.verification import print_verification  # noqa: PLC0415
     from etl.verify import verify_accounts  # noqa: PLC0415
     from etl.warehouse import opening  # noqa: PLC0415
 
     settings, chosen = config.load(accounts)
     with opening.warehouse_url(settings) as url:
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals())
-    print_json(found.to_json()) if as_json else found.print()
+    print_json(found.to_json()) if as_json else print_verification(found)
     return found.exit_code
 
 

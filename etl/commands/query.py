@@ -25,6 +25,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection
 
+from etl.commands.terminal import UNBOUNDED, shown
 from etl.errors import DatabaseError, UsageError
 from etl.warehouse.opening import read_only
 from etl.warehouse.sqlstates import describe, is_lost
@@ -44,7 +45,6 @@ SESSION = {"search_path": f"pg_catalog, {SCHEMA}, pg_temp", "datestyle": "ISO", 
 AS_IS = ("text", "varchar", "bpchar", "name", "int2", "int4", "int8", "oid", "bool")
 ROWS_PER_FETCH = 500
 ROWS_PER_TABLE = 1_000
-UNBOUNDED = 1_000_000
 SPOOL_BYTES = 8_000_000
 OURS = ("08", "40", "53", "55", "57", "58", "F0", "XX")
 """Classes of SQLSTATE that are not the statement's fault."""
@@ -52,8 +52,6 @@ QUOTES_NO_ROW = ("0A", "25", "26", "34", "42")
 """Classes whose messages name parts of the statement and of the schema, and no values."""
 
 _encode = msgspec.json.Encoder().encode
-_CONTROL = {code: 0x2400 + code for code in range(32)} | dict.fromkeys(range(127, 160), 0xFFFD)
-"""A terminal obeys control characters; cells may hold some."""
 
 
 class Answer(NamedTuple):
@@ -159,7 +157,7 @@ def _explained() -> Iterator[None]:
 def _message(error: psycopg.Error) -> str:
     parts = (error.diag.message_primary or type(error).__name__, error.diag.message_hint)
     text = "; ".join(" ".join(part.split()) for part in parts if part)
-    return f"{text.translate(_CONTROL)} (SQLSTATE {error.sqlstate})"
+    return f"{shown(text)} (SQLSTATE {error.sqlstate})"
 
 
 def _place(sql: str, position: str | None) -> str:
@@ -309,7 +307,7 @@ def _text(cell: Cell) -> "Text":
     """What a terminal prints and does not obey."""
     from rich.text import Text  # noqa: PLC0415 - see write_table
 
-    return Text(_plain(cell).translate(_CONTROL))
+    return Text(shown(_plain(cell)))
 
 
 def _is_number(cell: Cell) -> bool:

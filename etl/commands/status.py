@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, column, select, table
 from sqlalchemy.sql import FromClause
 
+from etl.commands.terminal import UNBOUNDED
 from etl.errors import UsageError
 from etl.warehouse.counts import RESOURCES
 from etl.warehouse.sqlstates import translated
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 SOON = timedelta(days=3)
-UNBOUNDED = 1_000_000
 
 
 class ResourceStatus(NamedTuple):

@@ -73,6 +73,11 @@ class AccountOutcome:
             return "succeeded"
         return "partial" if self.synced_anything else "failed"
 
+    @property
+    def ledger_outcome(self) -> str:
+        """The ledger's word: a busy account leaves no row, so one that has a row lost its lock on the way."""
+        return "failed" if self.outcome == "busy" else self.outcome
+
 
 @dataclass
 class SyncOutcome:

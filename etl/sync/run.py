@@ -202,7 +202,7 @@ class Job:
     def _finish(self, connection: Connection) -> None:
         first = next((failure.message for failure in self.outcome.failures), None)
         self._save_resources(connection)
-        ledger.finish_run(connection, self.run, outcome=self.outcome.outcome, error=first)
+        ledger.finish_run(connection, self.run, outcome=self.outcome.ledger_outcome, error=first)
 
     def _save_resources(self, connection: Connection) -> None:
         for name, note in self._unsaved.items():

@@ -1,29 +1,13 @@
 """What a verification found, for people and machines, and the exit code that follows from it."""
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from etl.errors import DONE, FOUND, PARTLY_DONE, EtlError, Failure
 from etl.warehouse.counts import RESOURCES
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
 Kind = Literal["missing", "extra", "different", "moved"]
-
-UNBOUNDED = 1_000_000
-WORDS: dict[Kind, str] = {
-    "missing": "missing: the source has it, the warehouse lost it",
-    "extra": "extra: the warehouse has it, the source never said so",
-    "different": "different: changed in the warehouse, not by a sync",
-    "moved": "moved: the source changed since the last sync; the next one brings it over",
-}
-STYLES: dict[Kind, str] = {"missing": "red", "extra": "red", "different": "red", "moved": "yellow"}
-# Keys are the source's text, and a terminal obeys control characters.
-_CONTROL = dict.fromkeys([*range(32), *range(127, 160)], "\ufffd")
 
 
 class Rows(NamedTuple):
@@ -91,52 +75,3 @@ class Verification:
             },
             "errors": [failure.to_json() for failure in self.failures],
         }
-
-    def print(self) -> None:
-        """Print every difference on stdout, for people."""
-        from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
-
-        self.render(Console(highlight=False))
-
-    def render(self, console: "Console") -> None:
-        """Print a table of differences, what failed, and what it all means; nothing is cut off when nobody looks."""
-        if not console.is_terminal:
-            console.width = UNBOUNDED
-        if self.differences:
-            console.print(_table(self.differences))
-        for line in self._lines():
-            console.print(line.translate(_CONTROL), markup=False, soft_wrap=True)
-
-    def _lines(self) -> Iterator[str]:
-        for failure in self.failures:
-            where = " ".join(filter(None, (failure.account, failure.resource, failure.import_id)))
-            yield f"not compared: {where}: {failure.message}"
-        kinds = Counter(difference.kind for difference in self.differences)
-        for kind, words in WORDS.items():
-            if kinds[kind]:
-                yield f"{kinds[kind]:,} {words}"
-        if kinds.keys() - {"moved"}:
-            yield "to repair: talkdesk-etl sync --full"
-        for account, counts in self.compared.items():
-            yield f"{account}: compared {', '.join(f'{counts[resource]:,} {resource}' for resource in RESOURCES)}"
-        yield self._verdict()
-
-    def _verdict(self) -> str:
-        if self.differences:
-            return "source and warehouse are not level"
-        unsure = "whether source and warehouse are level is not known: not everything could be compared"
-        return unsure if self.failures else "source and warehouse are level"
-
-
-def _table(differences: list[Difference]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - see Verification.print
-    from rich.text import Text  # noqa: PLC0415
-
-    grid = Table(box=None, pad_edge=False)
-    for name in ("account", "resource", "key", "path", "column", "kind"):
-        grid.add_column(name, overflow="fold")
-    for found in differences:
-        column = f"rows: {found.rows.source:,}, here {found.rows.warehouse:,}" if found.rows else found.column or ""
-        cells = (found.account, found.resource, found.key, " > ".join(found.path or ()), column, found.kind)
-        grid.add_row(*(Text(cell.translate(_CONTROL)) for cell in cells), style=STYLES[found.kind])
-    return grid

@@ -236,7 +236,7 @@ def test_secrets_print_as_stars() -> None:
 def test_settings_are_frozen_and_take_nothing_from_around() -> None:
     """Settings made in code are what is given, and stay so."""
     Path(".env").write_text("TALKDESK_CONCURRENCY=9\nTALKDESK_ETL_HOME=/elsewhere\n")
-    account = AccountSettings(name="acme", client_id="c", client_secret="s")
+    account = AccountSettings(account="acme", name="acme", client_id="c", client_secret="s")
 
     with pytest.raises(ValidationError):
         account.concurrency = 1  # type: ignore[misc]

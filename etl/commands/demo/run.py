@@ -49,6 +49,7 @@ def _sync(url: str, sandbox: Sandbox, keep_rejected: timedelta, stop: threading.
     client = sandbox.tokens.client
     account = AccountSettings(
         account=ACCOUNT,
+        name=ACCOUNT,
         api_url=sandbox.url,
         token_url=sandbox.token_url,
         client_id=client.client_id,

@@ -1,0 +1,75 @@
+"""What a verification found, printed for people."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from etl.commands.terminal import UNBOUNDED, shown
+from etl.verify.verification import Difference, Kind, Verification
+from etl.warehouse.counts import RESOURCES
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+WORDS: dict[Kind, str] = {
+    "missing": "missing: the source has it, the warehouse lost it",
+    "extra": "extra: the warehouse has it, the source never said so",
+    "different": "different: changed in the warehouse, not by a sync",
+    "moved": "moved: the source changed since the last sync; the next one brings it over",
+}
+STYLES: dict[Kind, str] = {"missing": "red", "extra": "red", "different": "red", "moved": "yellow"}
+
+
+def print_verification(found: Verification) -> None:
+    """Print every difference on stdout."""
+    from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
+
+    render(found, Console(highlight=False))
+
+
+def render(found: Verification, console: "Console") -> None:
+    """Print a table of differences, what failed, and what it all means; nothing is cut off when nobody looks."""
+    if not console.is_terminal:
+        console.width = UNBOUNDED
+    if found.differences:
+        console.print(_table(found.differences))
+    for line in _lines(found):
+        console.print(shown(line), markup=False, soft_wrap=True)
+
+
+def _lines(found: Verification) -> Iterator[str]:
+    for failure in found.failures:
+        where = " ".join(filter(None, (failure.account, failure.resource, failure.import_id)))
+        yield f"not compared: {where}: {failure.message}"
+    kinds = Counter(difference.kind for difference in found.differences)
+    for kind, words in WORDS.items():
+        if kinds[kind]:
+            yield f"{kinds[kind]:,} {words}"
+    if kinds.keys() - {"moved"}:
+        yield "to repair: talkdesk-etl sync --full"
+    for account, counts in found.compared.items():
+        yield f"{account}: compared {', '.join(f'{counts[resource]:,} {resource}' for resource in RESOURCES)}"
+    yield verdict(found)
+
+
+def verdict(found: Verification) -> str:
+    """Say in one line whether source and warehouse are level, if that is known."""
+    if found.differences:
+        return "source and warehouse are not level"
+    unsure = "whether source and warehouse are level is not known: not everything could be compared"
+    return unsure if found.failures else "source and warehouse are level"
+
+
+def _table(differences: list[Difference]) -> "Table":
+    from rich.table import Table  # noqa: PLC0415 - see print_verification
+    from rich.text import Text  # noqa: PLC0415
+
+    grid = Table(box=None, pad_edge=False)
+    for name in ("account", "resource", "key", "path", "column", "kind"):
+        grid.add_column(name, overflow="fold")
+    for found in differences:
+        column = f"rows: {found.rows.source:,}, here {found.rows.warehouse:,}" if found.rows else found.column or ""
+        cells = (found.account, found.resource, found.key, " > ".join(found.path or ()), column, found.kind)
+        grid.add_row(*(Text(shown(cell)) for cell in cells), style=STYLES[found.kind])
+    return grid
