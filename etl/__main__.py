@@ -1,8 +1,12 @@
-"""`python -m etl` does the same as `talkdesk-etl`."""
+"""The first lines of `talkdesk-etl` and of `python -m etl`: from here on a signal leaves no traceback."""
 
 import sys
 
-from etl.cli import main
+from etl.commands.signals import end_at_once, on_signals
+
+on_signals(end_at_once)
+
+from etl.cli import main  # noqa: E402 - it takes its time to load
 
 if __name__ == "__main__":
     sys.exit(main())

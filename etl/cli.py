@@ -8,18 +8,20 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl import __version__
 from etl.commands.help import EXIT_CODES, SETTINGS
-from etl.commands.signals import on_signals, raise_stop, stop_on_signals
+from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.terminal import print_json
 from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, named, one_line
 
 if TYPE_CHECKING:
+    from etl.config import WarehouseSettings
     from etl.sync.outcome import SyncOutcome
     from etl.sync.run import Options
 
@@ -40,8 +42,8 @@ def main() -> int:
     """The exit code of the command in `sys.argv`; every error becomes one line on stderr."""
     # What is read makes no cycles: looking for them took a fifth of the time of a large sync.
     gc.set_threshold(100_000, 50, 1000)
-    on_signals(raise_stop)
     wants_json = "--json" in sys.argv[1:]
+    on_signals(lambda *_: os._exit(_report("interrupted", Interrupted.exit_code, wants_json=wants_json)))
     try:
         code = commands.main(prog_name="talkdesk-etl", standalone_mode=False)
     except click.ClickException as error:
@@ -50,7 +52,7 @@ def main() -> int:
         return UsageError.exit_code
     except EtlError as error:
         return _report(str(error), error.exit_code, wants_json=wants_json)
-    except (KeyboardInterrupt, click.Abort):
+    except (Stop, click.Abort):
         return _report("interrupted", Interrupted.exit_code, wants_json=wants_json)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -149,16 +151,26 @@ def _options(arguments: dict[str, Any], window: Any) -> "Options":
     return Options(arguments["only"], window, arguments["full"], arguments["dry_run"])
 
 
+@contextmanager
+def _warehouse(settings: "WarehouseSettings") -> Iterator[str]:
+    """The warehouse's URL; inside, a signal unwinds what is open, for an embedded one wants to be stopped."""
+    from etl.warehouse import opening  # noqa: PLC0415
+
+    on_signals(raise_stop)
+    with opening.warehouse_url(settings) as url:
+        yield url
+
+
 def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
     from datetime import timedelta  # noqa: PLC0415
 
     from etl import config  # noqa: PLC0415
     from etl.commands.progress import progress_bar  # noqa: PLC0415
     from etl.sync.accounts import sync_accounts  # noqa: PLC0415
-    from etl.warehouse import connections, opening  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
-    with opening.warehouse_url(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
+    with _warehouse(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
         return sync_accounts(
             connections.open_engine(url),
             accounts,
@@ -176,13 +188,13 @@ def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
-    from etl.warehouse import migrating, opening  # noqa: PLC0415
+    from etl.warehouse import migrating  # noqa: PLC0415
 
     if sql:
         script = migrating.migration_sql()
         print_json({"sql": script}) if as_json else click.echo(script)
         return
-    with opening.warehouse_url(config.load_warehouse()) as url:
+    with _warehouse(config.load_warehouse()) as url:
         before, after = migrating.migrate(url)
     if as_json:
         print_json({"before": before, "after": after})
@@ -205,7 +217,7 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
     from etl.warehouse import opening  # noqa: PLC0415
 
     age = parse_duration(max_age) if max_age else None
-    with opening.warehouse_url(config.load_warehouse()) as url, opening.read_only(url) as connection:
+    with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_status(connection, max_age=age, accounts=config.account_names())
     print_json(found.to_json()) if as_json else found.print()
     return FOUND if found.stale else DONE
@@ -226,9 +238,8 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
     from etl.commands.query import print_query  # noqa: PLC0415
-    from etl.warehouse import opening  # noqa: PLC0415
 
-    with opening.warehouse_url(config.load_warehouse()) as url:
+    with _warehouse(config.load_warehouse()) as url:
         print_query(url, sql, "object" if as_json else form)
 
 
@@ -242,10 +253,9 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     from etl import config  # noqa: PLC0415
     from etl.commands.verification import print_verification  # noqa: PLC0415
     from etl.verify import verify_accounts  # noqa: PLC0415
-    from etl.warehouse import opening  # noqa: PLC0415
 
     settings, chosen = config.load(accounts)
-    with opening.warehouse_url(settings) as url:
+    with _warehouse(settings) as url:
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals())
     print_json(found.to_json()) if as_json else print_verification(found)
     return found.exit_code

@@ -1,11 +1,53 @@
-"""Signals: a stop that is asked for, and one before there is anything to close."""
+"""Signals: what SIGINT and SIGTERM do at which time; three ways, from the first line of the program to its last.
+
+    end_at_once       while the program is being loaded: there is nothing to close, and code that is being imported
+                      may swallow an exception or print it
+    raise_stop        while something wants to be closed on the way out, as the embedded database does
+    stop_on_signals   while a sync or another long work looks at a flag by itself
+
+Imports hardly anything: every module that is loaded before the first handler is a moment in which Python's own
+handler would print a traceback.
+"""
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable
+from typing import NoReturn
 
-from etl.errors import Interrupted
+INTERRUPTED = 130
+_NOTHING_YET = (
+    b'{"outcome":"interrupted","errors":[{"account":null,"resource":null,"import_id":null,'
+    b'"exit_code":130,"message":"interrupted"}]}\n'
+)
+
+
+class Stop(BaseException):
+    """A signal that unwinds what is open.
+
+    No KeyboardInterrupt: after one out of code that is made on the fly, as named tuples are, Python ends itself by
+    SIGINT, whatever exit code we ask for; and click would say something of its own.
+    """
+
+
+def on_signals(handler: Callable[..., object]) -> None:
+    """Call the handler at SIGINT and SIGTERM."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
+
+
+def end_at_once(*_: object) -> NoReturn:
+    """End the process with a line and, for `--json`, an object; a handler of signals before anything is open."""
+    os.write(2, b"talkdesk-etl: interrupted\n")
+    if "--json" in sys.argv[1:]:
+        os.write(1, _NOTHING_YET)
+    os._exit(INTERRUPTED)
+
+
+def raise_stop(*_: object) -> NoReturn:
+    """Raise what unwinds all that is open; a handler of signals."""
+    raise Stop
 
 
 def stop_on_signals() -> threading.Event:
@@ -14,27 +56,8 @@ def stop_on_signals() -> threading.Event:
 
     def on_signal(*_: object) -> None:
         if stop.is_set():
-            os._exit(Interrupted.exit_code)
+            os._exit(INTERRUPTED)
         stop.set()
 
     on_signals(on_signal)
     return stop
-
-
-class _Stop(KeyboardInterrupt):
-    """A signal before there is anything to close.
-
-    After a plain KeyboardInterrupt out of code that is made on the fly, as named tuples are, Python ends itself by
-    SIGINT, whatever exit code we ask for.
-    """
-
-
-def raise_stop(*_: object) -> None:
-    """Raise what ends a command that has nothing to close yet; a handler of signals."""
-    raise _Stop
-
-
-def on_signals(handler: Callable[..., None]) -> None:
-    """Call the handler at SIGINT and SIGTERM."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, handler)

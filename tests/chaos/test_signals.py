@@ -3,6 +3,7 @@
 CHAOS_SIGNALS=100 in the environment sends a hundred at random instants.
 """
 
+import json
 import os
 import signal
 import threading
@@ -20,6 +21,7 @@ import pytest
 from sqlalchemy import Connection
 
 from etl import load
+from etl.commands.signals import INTERRUPTED
 from etl.errors import DONE, Interrupted
 from etl.sandbox.faults import rules
 from etl.sync import accounts as runner
@@ -31,7 +33,7 @@ from tests import account as accounts
 from tests.account import Account
 from tests.chaos.level import assert_level
 from tests.chaos.plug import plugged
-from tests.chaos.process import Sync, slowness, wait_until
+from tests.chaos.process import PATIENCE, Sync, slowness, wait_until
 from tests.launcher import is_alive
 
 SECONDS = 2.0
@@ -207,6 +209,25 @@ def test_before_anything_has_begun(acme: Account, number: int) -> None:
     wait_until(sync.is_listening)
 
     assert_interrupted(sync, sync.send(number))
+
+
+@signals
+@pytest.mark.parametrize("delay", [0, 0.03, 0.06, 0.1, 0.15, 0.2, 0.3])
+def test_while_it_is_being_loaded(acme: Account, number: int, delay: float) -> None:
+    """Modules are imported, and code that is being imported shall neither swallow the signal nor print it."""
+    sync = Sync(acme, "verify", "--json")
+    wait_until(sync.is_listening)
+    time.sleep(delay)
+    sync.process.send_signal(number)
+    said, complaints = sync.process.communicate(timeout=PATIENCE)
+
+    assert (Interrupted.exit_code, "interrupted") == (sync.process.returncode, json.loads(said)["outcome"])
+    assert ["talkdesk-etl: interrupted"] == complaints.splitlines()
+
+
+def test_codes_agree() -> None:
+    """The module that is loaded first imports nothing, the errors included."""
+    assert Interrupted.exit_code == INTERRUPTED
 
 
 @pytest.mark.parametrize("seed", range(INSTANTS))
