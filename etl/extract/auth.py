@@ -14,7 +14,7 @@ from authlib.oauth2.auth import ClientAuth
 from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from etl.config import AccountSettings
-from etl.errors import EtlError, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.errors import SourceMalformed, SourceRefused, SourceUnavailable
 from etl.extract.endpoints import SCOPES
 from etl.extract.retrying import Patience, Transient
 from etl.extract.transport import Answer, Transport, place
@@ -66,9 +66,8 @@ class TokenProvider:
         # Without a scope the answer should grant all that the client has; a scope that does not act yet may spoil both.
         self._wishes = [" ".join(SCOPES), "", *SCOPES]
         self._lock = threading.Lock()
+        self._circuit = patience.circuit(tries=1)
         self._token: _Token | None = None
-        self._failure: EtlError | None = None
-        self._failed_at = 0.0
 
     def token(self) -> str:
         """A token with a tenth of its life left at least."""
@@ -77,34 +76,27 @@ class TokenProvider:
             token = self._renewed(token)
         return token.text
 
-    def renew(self, stale: str) -> str:
-        """A token that is not `stale`."""
+    def renew(self, stale: str, may_ask: Callable[[], bool]) -> str | None:
+        """A token taken after `stale`; None if one would have to be asked for and that may not be."""
         token = self._token
-        return self._renewed(token).text if token is None or token.text == stale else token.text
+        if token is not None and token.text != stale:
+            return token.text
+        renewed = self._renewed(token, may_ask)
+        return renewed.text if renewed is not token else None
 
     def is_old(self, token: str) -> bool:
         """True if more than half of this token's life is over, so that a refusal may be due to its age."""
         current = self._token
         return current is None or current.text != token or current.has_used(_OLD_SHARE, self._patience.clock())
 
-    def _renewed(self, stale: _Token | None) -> _Token:
-        arrived_at = self._patience.clock()
+    def _renewed(self, stale: _Token | None, may_ask: Callable[[], bool] = lambda: True) -> _Token:
+        """A token taken after `stale`, by this thread or by another; `stale` itself if none may be asked for."""
         with self._lock:
-            if self._token is not None and self._token is not stale:
+            if self._token is not None and (self._token is not stale or not may_ask()):
                 return self._token
-            self._require_hope(arrived_at)
-            try:
-                self._token = self._patience.retry(self._ask)
-            except (SourceRefused, SourceUnavailable, SourceMalformed) as error:
-                self._failure, self._failed_at = error, self._patience.clock()
-                raise
+            # A second token request that fails would say what the first one said; a refused client stays refused.
+            self._token = self._patience.retry(self._ask, self._circuit)
             return self._token
-
-    def _require_hope(self, arrived_at: float) -> None:
-        """Who waited while others failed fails with them; a refused client stays refused."""
-        failure = self._failure
-        if failure is not None and (isinstance(failure, SourceRefused) or self._failed_at >= arrived_at):
-            raise type(failure)(str(failure))
 
     def _ask(self, seconds: float) -> _Token:
         asked_at = self._patience.clock()

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -14,7 +15,8 @@ from etl.config import AccountSettings
 from etl.errors import EtlError, NotFound, NotJson, SourceMalformed, SourceRefused, SourceUnavailable
 from etl.extract import hal, links
 from etl.extract.auth import TokenProvider
-from etl.extract.endpoints import CASE_FIELDS, IMPORTS
+from etl.extract.circuit import CircuitBreaker
+from etl.extract.endpoints import ENDPOINTS, Endpoint
 from etl.extract.retrying import Patience, Requests, Transient
 from etl.extract.transport import Answer, Transport, place
 
@@ -23,7 +25,6 @@ __all__ = ["Client", "Requests"]
 MAX_REDIRECTS = 5
 MAX_RENEWALS = 3
 _GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
-_SCOPES = {endpoint.path: endpoint.scope for endpoint in (IMPORTS, CASE_FIELDS)}
 
 
 class _Prepared(threading.local):
@@ -31,6 +32,17 @@ class _Prepared(threading.local):
 
     def __init__(self, request: PreparedRequest) -> None:
         self.request = request.copy()
+
+
+class Target(NamedTuple):
+    """What is asked for: an address, of which endpoint, and whether that one is well."""
+
+    url: str
+    endpoint: Endpoint
+    circuit: CircuitBreaker
+
+    def __str__(self) -> str:
+        return place("GET", self.url)
 
 
 class Client:
@@ -49,15 +61,19 @@ class Client:
         self._patience = Patience(settings, stop=stop, sleep=sleep or stop.wait, clock=clock)
         self._transport = Transport(settings, self._patience)
         self.tokens = TokenProvider(settings, self._transport, self._patience)
+        self._circuits = {endpoint: self._patience.circuit() for endpoint in ENDPOINTS}
         self._was_let_in = False
         self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
-    def get(self, url: str) -> bytes:
+    def get(self, url: str, endpoint: Endpoint) -> bytes:
         """The JSON text that is the body of an answer; a 204 says null. `url` is made by `rooted`.
 
         What is no JSON is asked for again.
         """
-        return self._patience.retry(lambda seconds: self._body(url, seconds), prepare=self._make_ready)
+        target = Target(url, endpoint, self._circuits[endpoint])
+        return self._patience.retry(
+            lambda seconds: self._body(target, seconds), target.circuit, prepare=self._make_ready
+        )
 
     def rooted(self, href: str, current_url: str = "") -> str:
         """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
@@ -77,40 +93,43 @@ class Client:
         self._patience.pace()
         self.tokens.token()
 
-    def _body(self, url: str, seconds: float) -> bytes:
-        answer = self._fetch(url, seconds)
+    def _body(self, target: Target, seconds: float) -> bytes:
+        answer = self._fetch(target, seconds)
         if answer.status == HTTPStatus.NO_CONTENT:
             return b"null"
         try:
             jsontext.require_json(answer.body)
         except NotJson as error:
             kind = answer.content_type or "no content type"
-            message = f"{place('GET', url)}: {answer.described()}, but {error} in a body of {kind}"
+            message = f"{target}: {answer.described()}, but {error} in a body of {kind}"
             raise Transient(SourceMalformed(message)) from None
         return answer.body
 
-    def _fetch(self, url: str, seconds: float) -> Answer:
+    def _fetch(self, target: Target, seconds: float) -> Answer:
         for _ in range(MAX_REDIRECTS + 1):
-            answer = self._ask(url, seconds)
+            answer = self._ask(target, seconds)
             if answer.is_success:
                 self._was_let_in = True
                 return answer
             if not answer.is_redirect:
-                raise self._failure(url, answer)
-            url = self._redirected(url, answer)
+                raise self._failure(target, answer)
+            target = target._replace(url=self._redirected(target.url, answer))
             self._patience.pace()
-        raise SourceRefused(f"{place('GET', url)}: more than {MAX_REDIRECTS} redirects")
+        raise SourceRefused(f"{target}: more than {MAX_REDIRECTS} redirects")
 
-    def _ask(self, url: str, seconds: float) -> Answer:
+    def _ask(self, target: Target, seconds: float) -> Answer:
         """The answer; a refused token is renewed, more than once only where tokens were taken before."""
         token = self.tokens.token()
-        answer = self._send(url, token, seconds)
+        answer = self._send(target.url, token, seconds)
         for _ in range(MAX_RENEWALS if self._was_let_in else 1):
             if not self._may_be_due_to(token, answer):
                 break
-            token = self.tokens.renew(token)
+            renewed = self.tokens.renew(token, target.circuit.may_renew)
+            if renewed is None:
+                break
+            token = renewed
             self._patience.pace()
-            answer = self._send(url, token, seconds)
+            answer = self._send(target.url, token, seconds)
         return answer
 
     def _may_be_due_to(self, token: str, answer: Answer) -> bool:
@@ -143,14 +162,17 @@ class Client:
             raise SourceRefused(f"{what}: it leads away from the API, and the token does not follow")
         return links.rooted(location, current=url, base=self._origin)
 
-    def _failure(self, url: str, answer: Answer) -> Transient | EtlError:
-        what = f"{place('GET', url)}: {answer.described(hal.error_code(answer.body))}"
+    def _failure(self, target: Target, answer: Answer) -> Transient | EtlError:
+        what = f"{target}: {answer.described(hal.error_code(answer.body))}"
         if answer.is_transient:
             return self._overloaded(what, answer)
         if answer.status in _GONE:
             return NotFound(what)
         if answer.status == HTTPStatus.FORBIDDEN:
-            return SourceRefused(f"{what}: {_missing_right(url)}")
+            scope = target.endpoint.scope
+            return SourceRefused(
+                f"{what}: the client lacks the scope {scope}, or the account does not allow this machine's address"
+            )
         if answer.status == HTTPStatus.UNAUTHORIZED:
             refused = SourceRefused(f"{what}: a new token was refused, too; check TALKDESK_API_URL and TALKDESK_REGION")
             # Where tokens were taken before, another thread's trouble may have killed this one.
@@ -162,12 +184,6 @@ class Client:
         if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
             self._patience.hold(seconds)
         return Transient(SourceUnavailable(what), retry_after=seconds)
-
-
-def _missing_right(url: str) -> str:
-    scopes = [scope for beginning, scope in _SCOPES.items() if beginning in urlsplit(url).path]
-    scope = f"lacks the scope {scopes[0]}" if scopes else "lacks a scope"
-    return f"the client {scope}, or the account does not allow this machine's address"
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

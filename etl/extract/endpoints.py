@@ -22,4 +22,5 @@ RECORDS = Endpoint("records", "bulk-imports:read", ("records",))
 # See docs.talkdesk.com/reference/get-a-list-of-case-fields.
 CASE_FIELDS = Endpoint("case fields", "case-fields-public:read", ("fields", "case_fields"), "/cm/meta/va/fields")
 
-SCOPES = tuple(dict.fromkeys(endpoint.scope for endpoint in (IMPORTS, RECORDS, CASE_FIELDS)))
+ENDPOINTS = (IMPORTS, RECORDS, CASE_FIELDS)
+SCOPES = tuple(dict.fromkeys(endpoint.scope for endpoint in ENDPOINTS))

@@ -24,7 +24,7 @@ def fetch_import(client: Client, import_id: str) -> bytes:
     name = quote(import_id, safe="", errors="replace")
     # Dots alone would be a way up the path, not a name.
     name = name.replace(".", "%2E") if set(name) <= {"."} else name
-    return client.get(f"{client.api_url}{IMPORTS.path}/{name}")
+    return client.get(f"{client.api_url}{IMPORTS.path}/{name}", IMPORTS)
 
 
 def record_pages(client: Client, href: str) -> Iterator[Page]:
@@ -43,7 +43,7 @@ def pages(client: Client, endpoint: Endpoint, url: str) -> Iterator[Page]:
     empty = 0
     while len(seen) < MAX_PAGES:
         seen.add(url)
-        body = client.get(url)
+        body = client.get(url, endpoint)
         with _named(url):
             page = read_page(body, prefer=endpoint.wrappers)
         yield page

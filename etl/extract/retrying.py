@@ -10,7 +10,8 @@ from typing import NamedTuple, TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception_type, wait_random_exponential
 
 from etl.config import AccountSettings
-from etl.errors import EtlError, Interrupted, SourceMalformed, SourceUnavailable
+from etl.errors import EtlError, Interrupted, NotFound, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.extract.circuit import CircuitBreaker
 
 log = logging.getLogger(__name__)
 
@@ -76,9 +77,6 @@ class Patience:
         self._gap = 1 / settings.requests_per_second if settings.requests_per_second else 0.0
         self._lock = threading.Lock()
         self._free_at = clock()
-        # After it was given up nothing is tried twice until something succeeds: else an outage would last
-        # for as many times TALKDESK_RETRY_SECONDS as there are imports to read.
-        self._is_away = False
 
     def pause(self, seconds: float) -> None:
         """That long has passed; raises Interrupted at once when asked to stop."""
@@ -101,45 +99,35 @@ class Patience:
             with self._lock:
                 self._free_at = max(self._free_at, self.clock() + seconds)
 
-    def retry(self, attempt: Callable[[float], T], *, prepare: Callable[[], object] = lambda: None) -> T:
+    def circuit(self, **options: int) -> CircuitBreaker:
+        """A circuit breaker with this much patience, closed."""
+        return CircuitBreaker(self.clock, patience=self._retry_seconds, **options)
+
+    def retry(
+        self,
+        attempt: Callable[[float], T],
+        circuit: CircuitBreaker,
+        *,
+        prepare: Callable[[], object] = lambda: None,
+    ) -> T:
         """What the attempt returns in the end; it is told how many seconds one exchange may take.
 
         Attempts are bounded in number and in time; the last failure says so.
         What is prepared before the first attempt takes nothing of that time.
         """
+        patience = circuit.patience()
         prepare()
         begun = self.clock()
-        try:
-            result = attempt(max(self._retry_seconds, self._timeout))
-        except Transient as failure:
-            if self._is_away:
-                raise _given_up(failure, 1, self._retry_seconds) from None
-            first = failure
-        except SourceMalformed:  # an answer, if not what was asked for
-            self._is_away = False
-            raise
-        else:
-            self._is_away = False
-            return result
-        return self._retried(attempt, prepare, first, begun=begun)
-
-    def _retried(
-        self, attempt: Callable[[float], T], prepare: Callable[[], object], first: Transient, *, begun: float
-    ) -> T:
-        """What `retry` returns after a first failure; tenacity's bookkeeping would cost every other request 3 %."""
-        known = [first]
 
         def left() -> float:
-            return begun + self._retry_seconds - self.clock()
+            return begun + patience - self.clock()
 
-        def again() -> T:
-            if known:
-                raise known.pop()
+        def sleep(seconds: float) -> None:
+            self.pause(seconds)
             prepare()
-            return attempt(max(left(), self._timeout))
 
         retrying = Retrying(
-            sleep=self.pause,
+            sleep=sleep,
             wait=lambda state: _wait(state, left()),
             stop=lambda state: _is_over(state, left()),
             retry=retry_if_exception_type(Transient),
@@ -147,11 +135,18 @@ class Patience:
             reraise=True,
         )
         try:
-            result = retrying(again)
+            result = retrying(lambda: attempt(max(left(), self._timeout)))
         except Transient as failure:
-            self._is_away = isinstance(failure.error, SourceUnavailable)
-            raise _given_up(failure, retrying.statistics["attempt_number"], left()) from None
-        self._is_away = False
+            error = _given_up(failure, retrying.statistics["attempt_number"], left())
+            circuit.given_up(error, begun=begun)
+            raise error from None
+        except (NotFound, SourceMalformed):  # an answer, if not what was asked for
+            circuit.answered()
+            raise
+        except SourceRefused as error:
+            circuit.refused(error)
+            raise
+        circuit.answered(attempts=retrying.statistics["attempt_number"])
         return result
 
     def _note(self, state: RetryCallState) -> None:

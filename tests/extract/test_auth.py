@@ -48,6 +48,11 @@ class Tools:
         self.now += seconds
 
 
+def always() -> bool:
+    """A token may be asked for."""
+    return True
+
+
 def form(server: ScriptedServer, number: int = 0) -> dict[str, str]:
     return {name: values[0] for name, values in parse_qs(server.token_requests()[number].body).items()}
 
@@ -84,7 +89,7 @@ def test_signed_assertion(server: ScriptedServer, key: Any, algorithm: str, kind
     """The assertion names client, address and key, lives five minutes, and is another one each time."""
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
     tools = Tools(server, private_key=pem, key_id="key-1")
-    tools.provider.renew(tools.provider.token())
+    tools.provider.renew(tools.provider.token(), always)
 
     sent = [form(server, number) for number in (0, 1)]
     first, second = (jwt.decode(each["client_assertion"], kind.import_key(pem), [algorithm]) for each in sent)
@@ -122,7 +127,7 @@ def test_renewed_once_for_all_threads(server: ScriptedServer) -> None:
     provider = Tools(server).provider
     with ThreadPoolExecutor(8) as pool:
         tokens = set(pool.map(lambda _: provider.token(), range(32)))
-        renewed = set(pool.map(lambda _: provider.renew("first"), range(32)))
+        renewed = set(pool.map(lambda _: provider.renew("first", always), range(32)))
 
     assert ({"first"}, {"second"}) == (tokens, renewed)
     assert 2 == len(server.token_requests())
@@ -163,7 +168,7 @@ def test_refused_scopes(server: ScriptedServer, refusal: bytes) -> None:
     """A client that lacks a scope gets a token for what it has, now and later."""
     server.steps[TOKEN_PATH] = [refusal, token(scope="bulk-imports:read"), token("token-2")]
     provider = Tools(server).provider
-    provider.renew(provider.token())
+    provider.renew(provider.token(), always)
 
     assert [True, False, False] == ["scope" in form(server, number) for number in range(3)]
     assert frozenset() == provider.missing_scopes

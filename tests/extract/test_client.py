@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from etl.errors import Interrupted, NotFound, SourceMalformed, SourceRefused, SourceUnavailable, UsageError
 from etl.extract import transport
 from etl.extract.client import Client
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS
 from tests.extract.scripted_server import (
     TOKEN_PATH,
     ScriptedServer,
@@ -81,7 +82,7 @@ def test_plain_answer(server: ScriptedServer) -> None:
     """The request carries the token and asks for JSON, and the body comes back as it is."""
     server.steps["/x"] = [GOOD]
 
-    assert BODY == real(server).get(f"{server.origin}/x")
+    assert BODY == real(server).get(f"{server.origin}/x", IMPORTS)
     headers = server.asked[-1].headers
     assert "Bearer token-1" == headers["authorization"]
     assert "application/json" == headers["accept"]
@@ -97,7 +98,7 @@ def test_targets_byte_for_byte(server: ScriptedServer, target: str) -> None:
     """What a link says is asked for, without another way of quoting it."""
     server.steps[target] = [GOOD]
     client = real(server)
-    client.get(client.rooted(f"http://elsewhere.example{target}"))
+    client.get(client.rooted(f"http://elsewhere.example{target}"), IMPORTS)
 
     assert [target] == server.targets()
 
@@ -107,7 +108,7 @@ def test_one_connection_is_kept(server: ScriptedServer) -> None:
     server.steps["/x"] = [GOOD, reply(500, ERROR), GOOD, reply(204, b""), GOOD]
     fast = Fast(server)
     for _ in range(4):
-        fast.client.get(f"{server.origin}/x")
+        fast.client.get(f"{server.origin}/x", IMPORTS)
 
     assert 1 == server.connections
 
@@ -116,9 +117,9 @@ def test_closed_client(server: ScriptedServer) -> None:
     """A closed client holds no connection; a request would open another."""
     server.steps["/x"] = [GOOD]
     client = real(server)
-    client.get(f"{server.origin}/x")
+    client.get(f"{server.origin}/x", IMPORTS)
     client.close()
-    client.get(f"{server.origin}/x")
+    client.get(f"{server.origin}/x", IMPORTS)
 
     assert 2 == server.connections
 
@@ -135,7 +136,7 @@ def test_encodings(server: ScriptedServer) -> None:
     ]
     fast = Fast(server)
 
-    assert [BODY] * 4 == [fast.client.get(f"{server.origin}/x") for _ in range(4)]
+    assert [BODY] * 4 == [fast.client.get(f"{server.origin}/x", IMPORTS) for _ in range(4)]
     assert [] == fast.pauses
 
 
@@ -143,7 +144,7 @@ def test_answer_without_a_body(server: ScriptedServer) -> None:
     """A 204 is nothing, and that is an answer."""
     server.steps["/x"] = [reply(204, b"")]
 
-    assert b"null" == real(server).get(f"{server.origin}/x")
+    assert b"null" == real(server).get(f"{server.origin}/x", IMPORTS)
 
 
 HICCUPS: list[Any] = [
@@ -173,7 +174,7 @@ def test_hiccups_are_survived(server: ScriptedServer, hiccup: Any) -> None:
     server.steps["/x"] = [hiccup, hiccup, GOOD]
     fast = Fast(server)
 
-    assert BODY == fast.client.get(f"{server.origin}/x?q=1")
+    assert BODY == fast.client.get(f"{server.origin}/x?q=1", IMPORTS)
     assert 2 == len(fast.pauses)
     assert (3, 2) == fast.client.counts[:2]
 
@@ -202,7 +203,7 @@ def test_patience_ends(server: ScriptedServer, step: Any, kind: type[Exception],
     server.steps["/x"] = [step]
     fast = Fast(server, retry_seconds=86_400)
 
-    assert f"{reason} 8 attempts" in failure(lambda: fast.client.get(f"{server.origin}/x?q=1"), kind)
+    assert f"{reason} 8 attempts" in failure(lambda: fast.client.get(f"{server.origin}/x?q=1", IMPORTS), kind)
     assert 8 == len(server.targets())
 
 
@@ -211,7 +212,7 @@ def test_patience_is_bounded_in_time(server: ScriptedServer, seconds: float) -> 
     """No pause goes beyond the time that one request may be retried; without time there is one attempt."""
     server.steps["/x"] = [reply(503)]
     fast = Fast(server, retry_seconds=seconds)
-    failure(lambda: fast.client.get(f"{server.origin}/x"), SourceUnavailable)
+    failure(lambda: fast.client.get(f"{server.origin}/x", IMPORTS), SourceUnavailable)
 
     assert sum(fast.pauses) <= seconds + 1e-6
     assert len(server.targets()) == 1 + len(fast.pauses)
@@ -222,10 +223,10 @@ def test_any_answer_gives_patience_back(server: ScriptedServer, body: bytes) -> 
     """After an outage, one in which no list can be found, too: the source is there again."""
     server.steps |= {"/down": [reply(503)], "/x": [reply(200, body), reply(503), GOOD]}
     fast = Fast(server)
-    failure(lambda: fast.client.get(f"{server.origin}/down"), SourceUnavailable)
-    fast.client.get(f"{server.origin}/x")
+    failure(lambda: fast.client.get(f"{server.origin}/down", IMPORTS), SourceUnavailable)
+    fast.client.get(f"{server.origin}/x", IMPORTS)
 
-    assert BODY == fast.client.get(f"{server.origin}/x")
+    assert BODY == fast.client.get(f"{server.origin}/x", IMPORTS)
 
 
 def test_a_success_in_the_end_gives_patience_back(server: ScriptedServer) -> None:
@@ -235,21 +236,21 @@ def test_a_success_in_the_end_gives_patience_back(server: ScriptedServer) -> Non
 
     def sleep(seconds: float) -> None:
         fast.client._patience._sleep = fast.sleep
-        failure(lambda: fast.client.get(f"{server.origin}/down"), SourceUnavailable)
+        failure(lambda: fast.client.get(f"{server.origin}/down", IMPORTS), SourceUnavailable)
         fast.now -= sum(fast.pauses)
         fast.sleep(seconds)
 
     fast.client._patience._sleep = sleep
-    fast.client.get(f"{server.origin}/x")
+    fast.client.get(f"{server.origin}/x", IMPORTS)
 
-    assert BODY == fast.client.get(f"{server.origin}/y")
+    assert BODY == fast.client.get(f"{server.origin}/y", IMPORTS)
 
 
 def test_back_off_grows(server: ScriptedServer) -> None:
     """Pauses are drawn at random from a range that doubles."""
     server.steps["/x"] = [reply(503)]
     fast = Fast(server, retry_seconds=86_400)
-    failure(lambda: fast.client.get(f"{server.origin}/x"), SourceUnavailable)
+    failure(lambda: fast.client.get(f"{server.origin}/x", IMPORTS), SourceUnavailable)
 
     assert 7 == len(set(fast.pauses))
     assert all(pause <= 0.5 * 2**number for number, pause in enumerate(fast.pauses))
@@ -271,7 +272,7 @@ def test_pause_that_was_asked_for(server: ScriptedServer, status: int, headers: 
     """Retry-After counts in both its forms; a date is held against the source's own clock."""
     server.steps["/x"] = [reply(status, headers={"Date": format_datetime(NOON, usegmt=True), **headers}), GOOD]
     fast = Fast(server)
-    fast.client.get(f"{server.origin}/x")
+    fast.client.get(f"{server.origin}/x", IMPORTS)
 
     assert seconds <= fast.pauses[0] <= seconds * 1.05
 
@@ -281,7 +282,7 @@ def test_pause_that_makes_no_sense(server: ScriptedServer, text: str) -> None:
     """Anything else is as good as nothing."""
     server.steps["/x"] = [reply(429, headers={"Retry-After": text}), GOOD]
     fast = Fast(server)
-    fast.client.get(f"{server.origin}/x")
+    fast.client.get(f"{server.origin}/x", IMPORTS)
 
     assert 0 < fast.pauses[0] <= 0.5
 
@@ -291,7 +292,7 @@ def test_pause_that_is_too_long(server: ScriptedServer) -> None:
     server.steps["/x"] = [reply(429, headers={"Retry-After": "3600"})]
     fast = Fast(server, retry_seconds=100)
 
-    said = failure(lambda: fast.client.get(f"{server.origin}/x"), SourceUnavailable)
+    said = failure(lambda: fast.client.get(f"{server.origin}/x", IMPORTS), SourceUnavailable)
 
     assert said.endswith("429; asks to wait 3600 s, TALKDESK_RETRY_SECONDS leaves 100 s")
     assert [] == fast.pauses
@@ -307,11 +308,11 @@ def test_pause_holds_for_all_threads(server: ScriptedServer) -> None:
     def sleep(seconds: float) -> None:
         if not in_between:
             in_between.append(seconds)
-            fast.client.get(f"{server.origin}/y")
+            fast.client.get(f"{server.origin}/y", IMPORTS)
         fast.sleep(seconds)
 
     fast.client._patience._sleep = sleep
-    fast.client.get(f"{server.origin}/x")
+    fast.client.get(f"{server.origin}/x", IMPORTS)
 
     assert [4] == [round(pause) for pause in in_between]
     assert 4 == pytest.approx(fast.pauses[0])
@@ -322,9 +323,9 @@ def test_token_that_dies(server: ScriptedServer) -> None:
     server.steps[TOKEN_PATH] = [token("first"), token("second")]
     server.steps["/x"] = [GOOD, reply(401, ERROR), GOOD]
     fast = Fast(server)
-    fast.client.get(f"{server.origin}/x")
+    fast.client.get(f"{server.origin}/x", IMPORTS)
 
-    assert BODY == fast.client.get(f"{server.origin}/x")
+    assert BODY == fast.client.get(f"{server.origin}/x", IMPORTS)
     assert ["Bearer first", "Bearer first", "Bearer second"] == server.authorizations()
     assert [] == fast.pauses
 
@@ -333,7 +334,7 @@ def test_token_that_is_refused_twice(server: ScriptedServer) -> None:
     """A new token that is refused, too, is an answer."""
     server.steps["/x"] = [reply(401, ERROR)]
 
-    said = failure(lambda: real(server).get(f"{server.origin}/x"), SourceRefused)
+    said = failure(lambda: real(server).get(f"{server.origin}/x", IMPORTS), SourceRefused)
 
     assert "/x: 401 0400: a new token was refused, too" in said
     assert 2 == len(server.targets())
@@ -345,10 +346,10 @@ def test_forbidden(server: ScriptedServer, age: float, requests: int) -> None:
     server.steps["/ok"] = [GOOD]
     server.steps["/cm/meta/va/fields"] = [reply(403, ERROR)]
     fast = Fast(server)
-    fast.client.get(f"{server.origin}/ok")
+    fast.client.get(f"{server.origin}/ok", IMPORTS)
     fast.now += age
 
-    said = failure(lambda: fast.client.get(f"{server.origin}/cm/meta/va/fields"), SourceRefused)
+    said = failure(lambda: fast.client.get(f"{server.origin}/cm/meta/va/fields", CASE_FIELDS), SourceRefused)
 
     assert "403 0400: the client lacks the scope case-fields-public:read, or the account does not allow" in said
     assert requests == len(server.targets()) - 1
@@ -362,7 +363,7 @@ def test_refusals(server: ScriptedServer, status: int, kind: type[Exception]) ->
     """What will not pass by itself is not tried again."""
     server.steps["/x"] = [reply(status, ERROR)]
 
-    assert f"/x: {status} 0400" in failure(lambda: real(server).get(f"{server.origin}/x?q=1"), kind)
+    assert f"/x: {status} 0400" in failure(lambda: real(server).get(f"{server.origin}/x?q=1", IMPORTS), kind)
     assert 1 == len(server.targets())
 
 
@@ -372,7 +373,7 @@ def test_redirect_on_the_same_origin(server: ScriptedServer) -> None:
     server.steps["/y?a=%2f"] = [reply(308, headers={"Location": "z"})]
     server.steps["/z"] = [GOOD]
 
-    assert BODY == real(server).get(f"{server.origin}/x")
+    assert BODY == real(server).get(f"{server.origin}/x", IMPORTS)
     assert ["/x", "/y?a=%2f", "/z"] == server.targets()
 
 
@@ -386,7 +387,7 @@ def test_redirect_to_another_origin(server: ScriptedServer, location: str) -> No
         other.steps["/x"] = [GOOD]
         ports = {"own": server.origin.rpartition(":")[2], "port": other.origin.rpartition(":")[2]}
         server.steps["/x"] = [reply(302, headers={"Location": location.format(other=other.origin, **ports)})]
-        said = failure(lambda: real(server).get(f"{server.origin}/x"), SourceRefused)
+        said = failure(lambda: real(server).get(f"{server.origin}/x", IMPORTS), SourceRefused)
 
     assert "302: it leads away from the API, and the token does not follow" in said
     assert (0, ["/x"]) == (other.connections, server.targets())
@@ -396,7 +397,7 @@ def test_redirects_without_end(server: ScriptedServer) -> None:
     """A ring of redirects is left."""
     server.steps["/x"] = [reply(302, headers={"Location": "/x"})]
 
-    assert "more than 5 redirects" in failure(lambda: real(server).get(f"{server.origin}/x"), SourceRefused)
+    assert "more than 5 redirects" in failure(lambda: real(server).get(f"{server.origin}/x", IMPORTS), SourceRefused)
     assert 6 == len(server.targets())
 
 
@@ -404,8 +405,8 @@ def test_cookies_are_not_kept(server: ScriptedServer) -> None:
     """What a gateway asks to remember is forgotten."""
     server.steps["/x"] = [reply(200, {}, {"Set-Cookie": "a=b"})]
     client = real(server)
-    client.get(f"{server.origin}/x")
-    client.get(f"{server.origin}/x")
+    client.get(f"{server.origin}/x", IMPORTS)
+    client.get(f"{server.origin}/x", IMPORTS)
 
     assert "cookie" not in server.asked[-1].headers
 
@@ -418,7 +419,7 @@ def test_body_without_end(server: ScriptedServer, monkeypatch: pytest.MonkeyPatc
     client = real(server)
 
     for _ in range(2):
-        said = failure(lambda: client.get(f"{server.origin}/x"), SourceMalformed)
+        said = failure(lambda: client.get(f"{server.origin}/x", IMPORTS), SourceMalformed)
         assert "an answer is longer than 5000000 bytes" in said
 
 
@@ -427,8 +428,8 @@ def test_error_body_without_end(server: ScriptedServer) -> None:
     server.steps["/x"] = [reply(404, b'{"code": "' + b"x" * 1_000_000 + b'"}'), GOOD]
     client = real(server)
 
-    failure(lambda: client.get(f"{server.origin}/x"), NotFound)
-    assert BODY == client.get(f"{server.origin}/x")
+    failure(lambda: client.get(f"{server.origin}/x", IMPORTS), NotFound)
+    assert BODY == client.get(f"{server.origin}/x", IMPORTS)
     assert client.counts.bytes < 100_000
 
 
@@ -439,7 +440,9 @@ def test_source_that_dawdles(server: ScriptedServer, step: Any) -> None:
     client = real(server, timeout=0.3, retry_seconds=0.6)
     begun = time.monotonic()
 
-    assert "/x: timed out; given up after" in failure(lambda: client.get(f"{server.origin}/x"), SourceUnavailable)
+    assert "/x: timed out; given up after" in failure(
+        lambda: client.get(f"{server.origin}/x", IMPORTS), SourceUnavailable
+    )
     assert time.monotonic() - begun < 2
 
 
@@ -447,7 +450,7 @@ def test_slow_body_that_arrives(server: ScriptedServer) -> None:
     """A body may take longer than one read may."""
     server.steps["/x"] = [trickle(reply(200, {"a": 1}), every=0.006)]
 
-    assert BODY == real(server, timeout=0.3).get(f"{server.origin}/x")
+    assert BODY == real(server, timeout=0.3).get(f"{server.origin}/x", IMPORTS)
 
 
 def test_source_that_is_not_there() -> None:
@@ -459,7 +462,7 @@ def test_source_that_is_not_there() -> None:
     here = settings.model_copy(update={"token_url": f"http://127.0.0.1:{port}/oauth/token"})
     client = Client(here, stop=threading.Event(), sleep=lambda _: None)
 
-    said = failure(lambda: client.get(f"{server.origin}/x"), SourceUnavailable)
+    said = failure(lambda: client.get(f"{server.origin}/x", IMPORTS), SourceUnavailable)
 
     assert f"POST 127.0.0.1:{port}/oauth/token: Connection refused; given up after 8 attempts" == said
 
@@ -474,10 +477,10 @@ def test_stop(server: ScriptedServer, step: Any) -> None:
     begun = time.monotonic()
 
     with pytest.raises(Interrupted):
-        client.get(f"{server.origin}/x")
+        client.get(f"{server.origin}/x", IMPORTS)
     assert time.monotonic() - begun < 1
     with pytest.raises(Interrupted):
-        client.get(f"{server.origin}/x")
+        client.get(f"{server.origin}/x", IMPORTS)
 
 
 def test_ceiling(server: ScriptedServer) -> None:
@@ -486,7 +489,7 @@ def test_ceiling(server: ScriptedServer) -> None:
     client = real(server, requests_per_second=20)
     begun = time.monotonic()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: client.get(f"{server.origin}/x"), range(8)))
+        list(pool.map(lambda _: client.get(f"{server.origin}/x", IMPORTS), range(8)))
 
     assert time.monotonic() - begun >= 7 / 20
 
@@ -498,7 +501,7 @@ def test_ceiling_takes_nothing_of_the_time(server: ScriptedServer) -> None:
     server.steps["/y"] = [GOOD]
     fast = Fast(server, requests_per_second=0.01, timeout=5, retry_seconds=5)
 
-    assert [BODY] * 2 == [fast.client.get(f"{server.origin}/x") for _ in range(2)]
+    assert [BODY] * 2 == [fast.client.get(f"{server.origin}/x", IMPORTS) for _ in range(2)]
     assert fast.now >= 300
 
 
@@ -507,7 +510,7 @@ def test_counts(server: ScriptedServer) -> None:
     server.steps["/x"] = [GOOD]
     client = real(server)
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: client.get(f"{server.origin}/x"), range(40)))
+        list(pool.map(lambda _: client.get(f"{server.origin}/x", IMPORTS), range(40)))
 
     assert (40, 0, 40 * len('{"a": 1}')) == client.counts[:3]
     assert client.counts.seconds > 0
@@ -520,7 +523,7 @@ def test_loopback_takes_no_proxy(server: ScriptedServer, monkeypatch: pytest.Mon
     with ScriptedServer() as proxy:
         monkeypatch.setenv(name, proxy.origin)
         server.steps["/x"] = [GOOD]
-        real(server).get(f"{server.origin}/x")
+        real(server).get(f"{server.origin}/x", IMPORTS)
 
     assert 0 == proxy.connections
 
@@ -530,7 +533,7 @@ def test_netrc_is_not_read(server: ScriptedServer, monkeypatch: pytest.MonkeyPat
     (tmp_path / "netrc").write_text("machine 127.0.0.1 login jane password x\n")
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     server.steps["/x"] = [GOOD]
-    real(server).get(f"{server.origin}/x")
+    real(server).get(f"{server.origin}/x", IMPORTS)
 
     assert ["Bearer token-1"] == server.authorizations()
 
@@ -574,10 +577,10 @@ def test_encrypted(secure_server: ScriptedServer, monkeypatch: pytest.MonkeyPatc
     secure_server.steps["/x?a=%2f"] = [GOOD, GOOD, GOOD, hang(3)]
     client = real(secure_server, timeout=0.5, retry_seconds=0)
 
-    assert [BODY] * 3 == [client.get(f"{secure_server.origin}/x?a=%2f") for _ in range(3)]
+    assert [BODY] * 3 == [client.get(f"{secure_server.origin}/x?a=%2f", IMPORTS) for _ in range(3)]
     assert 1 == secure_server.connections
     begun = time.monotonic()
-    assert "timed out" in failure(lambda: client.get(f"{secure_server.origin}/x?a=%2f"), SourceUnavailable)
+    assert "timed out" in failure(lambda: client.get(f"{secure_server.origin}/x?a=%2f", IMPORTS), SourceUnavailable)
     assert time.monotonic() - begun < 1.5
 
 
@@ -593,7 +596,7 @@ def test_encrypted_through_a_proxy(
         client = real(secure_server)
         monkeypatch.delenv("https_proxy")
 
-        assert BODY == client.get(f"{secure_server.origin}/x")
+        assert BODY == client.get(f"{secure_server.origin}/x", IMPORTS)
         assert {"CONNECT"} == {asked.method for asked in proxy.asked}
         assert not [asked for asked in proxy.asked if "authorization" in asked.headers]
 
@@ -607,7 +610,7 @@ def test_proxy_that_is_not_there(secure_server: ScriptedServer, monkeypatch: pyt
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
     fast = Fast(secure_server)
 
-    said = failure(lambda: fast.client.get(f"{secure_server.origin}/x"), SourceUnavailable)
+    said = failure(lambda: fast.client.get(f"{secure_server.origin}/x", IMPORTS), SourceUnavailable)
 
     assert "/oauth/token: the proxy of HTTPS_PROXY or ALL_PROXY: Connection refused" in said
 
@@ -620,7 +623,7 @@ def test_proxy_that_cannot_be_used(
     monkeypatch.setenv("https_proxy", address)
     fast = Fast(secure_server)
 
-    said = failure(lambda: fast.client.get(f"{secure_server.origin}/x"), UsageError)
+    said = failure(lambda: fast.client.get(f"{secure_server.origin}/x", IMPORTS), UsageError)
 
     assert "/oauth/token: HTTPS_PROXY or ALL_PROXY names a proxy that cannot be used" in said
 
@@ -631,8 +634,8 @@ def test_nothing_of_an_answer_is_logged(server: ScriptedServer, caplog: pytest.L
     broken = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\njane@example.com\r\nX: y\r\n\r\n{}"
     server.steps["/x"] = [broken, reply(503, ERROR), GOOD]
     fast = Fast(server)
-    fast.client.get(f"{server.origin}/x?q=1")
-    fast.client.get(f"{server.origin}/x?q=1")
+    fast.client.get(f"{server.origin}/x?q=1", IMPORTS)
+    fast.client.get(f"{server.origin}/x?q=1", IMPORTS)
 
     assert "503 0400 attempt=1 wait=" in caplog.text
     assert not [word for word in ("q=1", "jane", "token-1", "the-s3cret") if word in caplog.text]
@@ -661,7 +664,7 @@ def test_certificate_of_a_stranger(secure_server: ScriptedServer, monkeypatch: p
     """A certificate that nobody vouches for is not waited for, and nothing is sent."""
     monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
     monkeypatch.delenv("CURL_CA_BUNDLE", raising=False)
-    said = failure(lambda: real(secure_server).get(f"{secure_server.origin}/x"), SourceRefused)
+    said = failure(lambda: real(secure_server).get(f"{secure_server.origin}/x", IMPORTS), SourceRefused)
 
     assert "its certificate is not trusted (self-signed certificate)" in said
     assert [] == secure_server.asked
