@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from etl.errors import SourceMalformed
-from etl.jsontext import parse_json
+from etl.jsontext import json_bytes, parse_json
 
 # No list is longer, and what is longer no bigint holds.
 _MAX_LENGTH = 2**63 - 1
@@ -60,6 +60,26 @@ def read_items(body: bytes, *, prefer: Sequence[str] = ()) -> list[Any]:
     return items(parse_json(body), prefer=prefer) or []
 
 
+def marks(body: bytes, *, prefer: Sequence[str] = ()) -> set[int]:
+    """What the items of a page are told apart by: their ids, else all that they say."""
+    return {
+        _mark(item if isinstance(item, msgspec.Raw) else json_bytes(item))
+        for item in items(_head(body), prefer=prefer) or ()
+    }
+
+
+class _Named(msgspec.Struct):
+    id: msgspec.Raw = msgspec.Raw(b"null")
+
+
+def _mark(item: msgspec.Raw | bytes) -> int:
+    try:
+        name = bytes(_named.decode(item).id)
+    except ValueError:  # it is no object
+        name = b"null"
+    return hash(bytes(item) if name == b"null" else name)
+
+
 def _head(body: bytes) -> Any:
     """The body, its items unparsed if it has the form that nearly all have; that costs a tenth of parsing them."""
     try:
@@ -74,6 +94,7 @@ def _head(body: bytes) -> Any:
 
 
 _outline = msgspec.json.Decoder(_Outline | list[msgspec.Raw])
+_named = msgspec.json.Decoder(_Named)
 
 
 def _next_link(body: object) -> NextLink:

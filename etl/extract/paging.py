@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from etl.errors import SourceMalformed
+from etl.extract import hal
 from etl.extract.client import Client
 from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, Endpoint
 from etl.extract.hal import NextLink, Page, read_page
@@ -12,6 +13,9 @@ from etl.extract.transport import place
 
 MAX_PAGES = 100_000
 MAX_EMPTY_PAGES = 100
+MAX_STALE_PAGES = 12
+WATCHED_PAGES = 8
+"""So many pages are not looked at item by item: nearly all listings have fewer, and it costs as much as their heads."""
 
 
 def import_pages(client: Client) -> Iterator[Page]:
@@ -27,9 +31,9 @@ def fetch_import(client: Client, import_id: str) -> bytes:
     return client.get(f"{client.api_url}{IMPORTS.path}/{name}", IMPORTS)
 
 
-def record_pages(client: Client, href: str) -> Iterator[Page]:
-    """The records behind an import's link."""
-    return pages(client, RECORDS, client.rooted(href, client.api_url + IMPORTS.path))
+def record_pages(client: Client, href: str, *, expected: int | None = None) -> Iterator[Page]:
+    """The records behind an import's link; `expected` is how many the import says that it has."""
+    return pages(client, RECORDS, client.rooted(href, client.api_url + IMPORTS.path), expected=expected)
 
 
 def case_field_pages(client: Client) -> Iterator[Page]:
@@ -37,24 +41,21 @@ def case_field_pages(client: Client) -> Iterator[Page]:
     return pages(client, CASE_FIELDS, client.api_url + CASE_FIELDS.path)
 
 
-def pages(client: Client, endpoint: Endpoint, url: str) -> Iterator[Page]:
+def pages(client: Client, endpoint: Endpoint, url: str, *, expected: int | None = None) -> Iterator[Page]:
     """The page at `url` and all that follow it; raises SourceMalformed where they would not end."""
-    seen: set[str] = set()
-    empty = 0
-    while len(seen) < MAX_PAGES:
-        seen.add(url)
+    progress = Progress(endpoint, expected)
+    while True:
         body = client.get(url, endpoint)
         with _named(url):
             page = read_page(body, prefer=endpoint.wrappers)
         yield page
-        empty = 0 if page.read else empty + 1
         with _named(url):
             href = _followed(page.following)
             if href is None:
                 return
+            progress.note(url, page)
             url = client.rooted(href, url)
-            _require_progress(url, seen, empty)
-    raise SourceMalformed(f"more than {MAX_PAGES} pages follow each other")
+            progress.require(url)
 
 
 def _followed(link: NextLink) -> str | None:
@@ -63,11 +64,47 @@ def _followed(link: NextLink) -> str | None:
     return link.href
 
 
-def _require_progress(url: str, seen: set[str], empty: int) -> None:
-    if url in seen:
-        raise SourceMalformed("the next link leads back to a page that was read before")
-    if empty >= MAX_EMPTY_PAGES:
-        raise SourceMalformed(f"{empty} empty pages follow each other")
+class Progress:
+    """What a listing has brought so far: each page has to lead on to something that was not there before.
+
+    Pages overlap where a listing shifts while it is read, equal rows of a file are legal, and a total may lag behind.
+    """
+
+    def __init__(self, endpoint: Endpoint, expected: int | None) -> None:
+        self._endpoint = endpoint
+        self._total = expected
+        self._read = self._empty = self._stale = 0
+        self._urls: set[str] = set()
+        self._marks: set[int] = set()
+
+    def note(self, url: str, page: Page) -> None:
+        """Afterwards the page counts."""
+        self._urls.add(url)
+        self._read += page.read
+        self._total = self._total if page.total is None else page.total
+        self._empty = 0 if page.read else self._empty + 1
+        if page.read and len(self._urls) >= WATCHED_PAGES:
+            marks = hal.marks(page.body, prefer=self._endpoint.wrappers)
+            self._stale = self._stale + 1 if marks <= self._marks else 0
+            self._marks |= marks
+
+    def require(self, url: str) -> None:
+        """Raise if no listing goes on like this, or if this next page is one that was read before."""
+        if url in self._urls:
+            raise SourceMalformed("the next link leads back to a page that was read before")
+        if self._empty >= MAX_EMPTY_PAGES:
+            raise SourceMalformed(f"{self._empty} empty pages follow each other")
+        if self._stale >= MAX_STALE_PAGES:
+            raise SourceMalformed(f"{self._stale} pages follow each other with nothing that was not read before")
+        if self._total is not None and self._read > _most(self._total):
+            raise SourceMalformed(f"{self._read} {self._endpoint.name} were read and more follow, of {self._total}")
+        if len(self._urls) >= MAX_PAGES:
+            raise SourceMalformed(f"more than {MAX_PAGES} pages follow each other")
+
+
+def _most(total: int) -> int:
+    """How many items a listing of this length may bring: pages overlap, and an import may still grow."""
+    return 2 * total + 1_000
 
 
 @contextmanager

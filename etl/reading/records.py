@@ -81,7 +81,7 @@ def _read_records_once(source: Source, flattening: Flattening, link: Link, href:
     rejected: list[Rejected] = []
     reading, seconds = Reading(), 0.0
     with flattening.pages_of(link.import_id) as flatten:
-        for page in _first_must_be_there(paging.record_pages(source.client, href)):
+        for page in _first_must_be_there(paging.record_pages(source.client, href, expected=link.total_records)):
             reading.note(page)
             flat = flatten(page.body)
             rows += flat.rows

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -149,3 +149,72 @@ def test_pages_without_end(server: ScriptedServer, client: Client, monkeypatch: 
 
     with pytest.raises(SourceMalformed, match="more than 2 pages follow each other"):
         list(paging.pages(client, IMPORTS, f"{client.api_url}/x?0"))
+
+
+def lead_on(server: ScriptedServer, items: Callable[[int], list[Any]], *, number: int = 400, **more: Any) -> None:
+    """Afterwards each of so many pages leads to another that nobody has seen."""
+    for each in range(number):
+        following = {"href": f"/x?{each + 1}"} if each + 1 < number else None
+        server.steps[f"/prefix/x?{each}"] = [page(items(each), following, **more)]
+
+
+STALE: dict[str, Callable[[int], list[Any]]] = {
+    "the same page": lambda _: [{"id": str(number)} for number in range(50)],
+    "one item": lambda _: [{"id": 7}],
+    "pages in a circle": lambda number: [{"id": f"{number % 3}-{each}"} for each in range(20)],
+    "the same ids": lambda number: [{"id": str(each), "seen_at": number} for each in range(20)],
+    "no ids": lambda _: [{"line": each} for each in range(30)],
+    "null ids": lambda _: [{"id": None, "line": each} for each in range(30)],
+    "another order": lambda number: [{"id": (each * 7 + number) % 31} for each in range(31)],
+    "no objects": lambda _: [1, "x", [2]],
+    "empty ones between": lambda number: [] if number % 2 else [{"id": 1}],
+    "with half a surrogate": lambda _: [{"id": "\ud800"}],
+    "a part of what was there": lambda number: [{"id": each} for each in range(max(9 - number, 1))],
+}
+
+
+@pytest.mark.parametrize("kind", STALE)
+def test_pages_that_bring_nothing_new(server: ScriptedServer, client: Client, kind: str) -> None:
+    """They end after a few, wherever their links lead."""
+    lead_on(server, STALE[kind])
+
+    with pytest.raises(SourceMalformed, match="12 pages follow each other with nothing that was not read before"):
+        list(paging.pages(client, IMPORTS, f"{client.api_url}/x?0"))
+    assert len(server.targets()) <= 36
+
+
+@pytest.mark.parametrize("said", [{"total": 2}, {"total": "60"}, {"count": 40}])
+def test_far_more_items_than_there_are(server: ScriptedServer, client: Client, said: dict[str, Any]) -> None:
+    """However new they are."""
+    lead_on(server, lambda number: [{"id": f"{number}-{each}"} for each in range(30)], **said)
+
+    with pytest.raises(SourceMalformed, match=r"10\d\d|11\d\d imports were read and more follow, of"):
+        list(paging.pages(client, IMPORTS, f"{client.api_url}/x?0"))
+    assert len(server.targets()) <= 40
+
+
+def test_far_more_records_than_the_import_has(server: ScriptedServer, client: Client) -> None:
+    """What the import says counts where its pages say nothing."""
+    lead_on(server, lambda number: [{"id": f"{number}-{each}"} for each in range(30)])
+
+    with pytest.raises(SourceMalformed, match="1020 records were read and more follow, of 3"):
+        list(paging.record_pages(client, "/x?0", expected=3))
+
+
+HONEST: dict[str, tuple[Callable[[int], list[Any]], dict[str, Any]]] = {
+    "overlapping pages": (lambda number: [{"id": 10 * number + each} for each in range(20)], {"total": 200}),
+    "a total that lags": (lambda number: [{"id": number}], {"total": 17}),
+    "no total": (lambda number: [{"id": number}], {}),
+    "equal rows": (lambda _: [{"line": 1}] * 50, {"total": 1000}),
+    "empty pages in the middle": (lambda number: [{"id": 1}] if number in {0, 19} else [], {}),
+    "an item a page, now and then a new one": (lambda number: [{"id": number // 10}], {}),
+}
+
+
+@pytest.mark.parametrize("kind", HONEST)
+def test_honest_pages_are_read(server: ScriptedServer, client: Client, kind: str) -> None:
+    """Overlaps, duplicates, totals that are wrong by a few, and rows of a file that are equal."""
+    items, said = HONEST[kind]
+    lead_on(server, items, number=20, **said)
+
+    assert 20 == len(list(paging.pages(client, IMPORTS, f"{client.api_url}/x?0")))
