@@ -120,7 +120,7 @@ class TokenProvider:
         auth = _client_auth(self._settings, issued_at=int(self._wall_clock()))
         _, headers, body = auth.prepare("POST", url, headers, body)
         request = self._transport.prepare(requests.Request("POST", url, headers=headers, data=body))
-        return self._transport.send(request, via=url, seconds=seconds)
+        return self._transport.send(request, seconds=seconds)
 
     def _granted(self, answer: Answer) -> _Granted:
         try:
@@ -131,7 +131,7 @@ class TokenProvider:
         if re.fullmatch(r"[!-~]+", granted.access_token):
             return granted
         what = f"{self._place}: {answer.described()}, but no token in it"
-        raise Transient(SourceMalformed(f"{what} ({answer.content_type or 'no content type'})"))
+        raise Transient(SourceMalformed(f"{what} ({answer.content_type})"))
 
     def _failed(self, answer: Answer) -> Transient | SourceRefused:
         what = f"{self._place}: {answer.described(_code(answer))}"

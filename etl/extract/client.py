@@ -100,8 +100,7 @@ class Client:
         try:
             jsontext.require_json(answer.body)
         except NotJson as error:
-            kind = answer.content_type or "no content type"
-            message = f"{target}: {answer.described()}, but {error} in a body of {kind}"
+            message = f"{target}: {answer.described()}, but {error} in a body of {answer.content_type}"
             raise Transient(SourceMalformed(message)) from None
         return answer.body
 
@@ -143,7 +142,7 @@ class Client:
         request.headers["Authorization"] = f"Bearer {token}"
         begun, size = self._patience.clock(), 0
         try:
-            answer = self._transport.send(request, via=self.api_url, seconds=seconds)
+            answer = self._transport.send(request, seconds=seconds)
             size = len(answer.body)
             return answer
         finally:

@@ -1,12 +1,13 @@
 """Reading the bodies of the source: JSON, HAL wrappers, pages and links (pure)."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
 from etl.errors import SourceMalformed
+from etl.extract import words
 from etl.jsontext import json_bytes, parse_json
 
 # No list is longer, and what is longer no bigint holds.
@@ -14,7 +15,6 @@ _MAX_LENGTH = 2**63 - 1
 
 _PAGING = frozenset({"_embedded", "_links", "count", "total", "page", "per_page", "total_pages"})
 _ERROR = frozenset({"code", "message", "description", "fields", "error", "error_description"})
-_NAME = re.compile(r"[A-Za-z_][\w.-]{0,40}", re.ASCII)
 _TEMPLATE = re.compile(r"\{|/:[A-Za-z_]")
 
 
@@ -122,7 +122,7 @@ def _wrapper_or_item(body: dict[str, Any], prefer: Sequence[str]) -> dict[str, A
     """What stands beside the paging if that is one array or nothing; else the body is itself an item."""
     content = {key: value for key, value in body.items() if key not in _PAGING}
     if content and content.keys() <= _ERROR:
-        raise SourceMalformed(f"an error in place of the items: {_names(content)}")
+        raise SourceMalformed(f"an error in place of the items: {words.keys(content)}")
     arrays = [key for key, value in content.items() if isinstance(value, list) or key in prefer]
     return content if len(content) == len(arrays) <= 1 else [body]
 
@@ -136,7 +136,7 @@ def _array(wrapper: object, prefer: Sequence[str]) -> list[Any] | None:
     if all(value is None for value in wrapper.values()):
         return None
     if len(values) != 1 or not isinstance(values[0], list | dict):
-        raise SourceMalformed(f"not exactly one array, but the keys {_names(wrapper)}")
+        raise SourceMalformed(f"not exactly one array, but the keys {words.keys(wrapper)}")
     return values[0] if isinstance(values[0], list) else values
 
 
@@ -190,8 +190,3 @@ def _length(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         return None
     return min(value, _MAX_LENGTH)
-
-
-def _names(keys: Iterable[str]) -> str:
-    """The keys as far as they look like names; anything else may be somebody's data."""
-    return ", ".join(sorted(key if _NAME.fullmatch(key) else "?" for key in keys)[:12]) or "(none)"

@@ -21,6 +21,7 @@ from etl.extract.transport import Transport
 from tests.extract.scripted_server import TOKEN_PATH, ScriptedServer, cut, hang, reply, reset, settings_for, token
 
 SCOPES = "bulk-imports:read case-fields-public:read"
+TRACE = "0f3b2a101c5e422283334444555566aa"
 REFUSED = {"error": "invalid_client", "error_description": "jane@example.com may not"}
 SCOPE_REFUSED = reply(400, {"error": "invalid_scope"})
 
@@ -200,11 +201,11 @@ def test_hiccups_are_survived(server: ScriptedServer, hiccup: Any, waits: float 
 
 def test_three_causes_of_a_401(server: ScriptedServer) -> None:
     """One line tells everything that it may be, and nothing that the source said beyond its code."""
-    server.steps[TOKEN_PATH] = [reply(401, REFUSED, {"platform-tid": "tid-7"})]
+    server.steps[TOKEN_PATH] = [reply(401, REFUSED, {"platform-tid": TRACE})]
     said = failure(Tools(server), SourceRefused)
 
     host = server.origin.removeprefix("http://")
-    assert said.startswith(f"POST {host}/oauth/token: 401 invalid_client platform-tid=tid-7: TALKDESK_CLIENT_ID")
+    assert said.startswith(f"POST {host}/oauth/token: 401 invalid_client platform-tid={TRACE}: TALKDESK_CLIENT_ID")
     for cause in ("a scope was added minutes ago", "TALKDESK_ACCOUNT", "TALKDESK_REGION"):
         assert cause in said
 

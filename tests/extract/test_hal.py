@@ -118,13 +118,13 @@ def test_items(body: object, found: list[object] | None) -> None:
         ("text", "neither an array nor an object but a str"),
         (5, "neither an array nor an object but a int"),
         ({"_embedded": "x"}, "_embedded is no object"),
-        ({"_embedded": {"b": [1], "a": [2]}}, "not exactly one array, but the keys a, b"),
+        ({"_embedded": {"b": [1], "a": [2]}}, "not exactly one array, but the keys 2 unknown"),
         ({"_embedded": {"imports": "x"}}, "not exactly one array, but the keys imports"),
-        ({"_embedded": {"jane@example.com": 1, "n": 2}}, "not exactly one array, but the keys ?, n"),
+        ({"_embedded": {"jane@example.com": 1, "n": 2}}, "not exactly one array, but the keys 2 unknown"),
     ],
 )
 def test_bodies_without_items(body: object, reason: str) -> None:
-    """The keys that were seen are named, as far as they are names."""
+    """The keys that were seen are named, as far as they are known."""
     with pytest.raises(SourceMalformed) as caught:
         hal.items(body, prefer=("imports",))
 
