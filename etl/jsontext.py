@@ -7,17 +7,27 @@ from typing import Any, NoReturn
 
 import msgspec
 
-from etl.errors import NotJson
+from etl.errors import NotJson, SourceMalformed
 
 REPLACEMENT = "\ufffd"
 
 # Postgres numeric holds 131072 digits before the point and 16383 after it.
 _MAX_DIGITS_BEFORE, _MAX_DIGITS_AFTER = 131_072, 16_383
+_MAX_NUMBER_LENGTH = _MAX_DIGITS_BEFORE + _MAX_DIGITS_AFTER + 30  # with its sign, its point and its exponent
 
 # Python converts no longer integers from or to text (sys.set_int_max_str_digits).
 _MAX_INT_DIGITS = 4_300
 
-_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|u0000|u[dD][89a-fA-F]..|.)", re.DOTALL)
+# An even number of backslashes before it makes an escape one; pairs of surrogates are matched to be passed over.
+_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*+)\\(u[dD][89abAB]..\\u[dD][c-fC-F]..|u0000|u[dD][89a-fA-F]..)", re.DOTALL)
+
+MAX_VALUES = 4_000_000
+"""So many objects, arrays, texts and fractions are read at once; as values they fill 100 to 500 MB."""
+FREE_VALUES = 500_000
+BYTES_PER_VALUE = 4
+"""Beyond the free ones a value has to have so many bytes: the densest dictionaries have five, `[],[],[]` three."""
+
+_EXPONENT = re.compile(rb"\d[eE]")
 
 
 def parse_json(body: bytes) -> Any:
@@ -35,13 +45,26 @@ def parse_json(body: bytes) -> Any:
 
 
 def require_json(body: bytes) -> None:
-    """Raise NotJson where `parse_json` would, at a tenth of its cost."""
+    """Raise NotJson where `parse_json` would, at a tenth of its cost; SourceMalformed where memory is at risk."""
+    if len(body) > 2 * FREE_VALUES:
+        _require_proportion(body)
     try:
         _skim.decode(body)
         if not body.isascii():
             body.decode()  # what is skimmed is not decoded
     except (ValueError, RecursionError):
         parse_json(body)
+
+
+def _require_proportion(body: bytes) -> None:
+    """Raise if the values would fill far more memory than the text; what stands in a text counts, too."""
+    values = body.count(b"[") + body.count(b"{") + body.count(b'"') // 2 + body.count(b".")
+    if body.count(b"e") + body.count(b"E") > FREE_VALUES:
+        values += sum(1 for _ in _EXPONENT.finditer(body))
+    most = min(max(FREE_VALUES, len(body) // BYTES_PER_VALUE), MAX_VALUES)
+    if values > most:
+        found = f"{values} objects, arrays, texts and fractions in {len(body)} bytes of JSON"
+        raise SourceMalformed(f"{found}; no more than {most} are read")
 
 
 def _parse_patiently(body: bytes) -> Any:
@@ -58,12 +81,13 @@ def _parse_patiently(body: bytes) -> Any:
 
 
 def _storable(escape: re.Match[str]) -> str:
-    text = escape[0]
-    is_lone_surrogate = len(text) == 6 and text[2] in "dD"  # noqa: PLR2004 - backslash, u, four digits
-    return r"\ufffd" if text == r"\u0000" or is_lone_surrogate else text
+    is_pair = len(escape[2]) > len("u0000")
+    return escape[0] if is_pair else rf"{escape[1]}\ufffd"
 
 
 def _number(text: str) -> Decimal | str:
+    if len(text) > _MAX_NUMBER_LENGTH:
+        return text
     try:
         number = Decimal(text)
     except InvalidOperation:
@@ -82,12 +106,14 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as an object; keys that a replacement made equal are told apart by further ones."""
+    """The pairs as an object; keys that a replacement made equal are told apart by one more, and then by number."""
     found: dict[str, Any] = {}
+    twins: dict[str, int] = {}
     for key, value in pairs:
         name = key
         while REPLACEMENT in name and name in found:
-            name += REPLACEMENT
+            twins[key] = number = twins.get(key, 0) + 1
+            name = f"{key}{REPLACEMENT}{number if number > 1 else ''}"
         found[name] = value
     return found
 

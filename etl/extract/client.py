@@ -102,6 +102,8 @@ class Client:
         except NotJson as error:
             message = f"{target}: {answer.described()}, but {error} in a body of {answer.content_type}"
             raise Transient(SourceMalformed(message)) from None
+        except SourceMalformed as error:
+            raise SourceMalformed(f"{target}: {error}") from None
         return answer.body
 
     def _fetch(self, target: Target, seconds: float) -> Answer:
