@@ -20,7 +20,7 @@ SCRIPT = """
 import os, resource, sys, time
 from pathlib import Path
 import psycopg, psycopg.conninfo
-from etl import embedded
+from etl.warehouse import embedded
 from etl.errors import EtlError
 home = Path(sys.argv[1])
 def dropped(uid, gid):

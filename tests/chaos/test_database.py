@@ -650,7 +650,7 @@ SMALL_DISK = """
 import subprocess, sys
 from contextlib import suppress
 from pathlib import Path
-from etl import embedded
+from etl.warehouse import embedded
 folder = Path(sys.argv[1])
 def sync(*options):
     subprocess.run((sys.executable, "-m", "etl", "sync", "--json", *options), check=False)

@@ -6,12 +6,13 @@ import shutil
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from etl.errors import UsageError
+from etl.errors import DatabaseError, UsageError
 from etl.warehouse import embedded
 from etl.warehouse.embedded import binaries, owners, places, server
 from tests.launcher import CHECKOUT, SCRIPT, ask, failure, failure_inside, finish, modes, postmaster, spawn
@@ -290,3 +291,78 @@ finally: embedded.stop(home)
     assert done.stderr == ""
     assert done.stdout.startswith("DatabaseError the embedded PostgreSQL failed: the disk is full (")
     assert done.stdout.count("\n") == 1
+
+
+# What somebody else has put there
+
+
+def victim(folder: Path, owner: Path) -> Path:
+    """A file outside of the home, with the owner of something inside."""
+    file = folder / "precious"
+    file.write_text("precious", encoding="ascii")
+    os.chown(file, owner.stat().st_uid, owner.stat().st_gid)
+    return file
+
+
+def use(home: Path) -> None:
+    """The database is started and stopped, as by a command."""
+    with embedded.running(home):
+        pass
+
+
+@pytest.mark.parametrize("name", ["server.log", "server.lock", "users.lock", "start.lock"])
+@pytest.mark.parametrize("plant", [Path.symlink_to, Path.hardlink_to], ids=["symlink", "hard link"])
+def test_a_link_in_place_of_a_file(folder: Path, home: Path, name: str, plant: Callable[[Path, Path], None]) -> None:
+    """It is named, and what it leads to stays as it was."""
+    use(home)
+    precious = victim(folder, home / name)
+    (home / name).unlink()
+    plant(home / name, precious)
+
+    with pytest.raises(DatabaseError, match=rf"{name} is a link, or not a file of this program's own: remove it"):
+        use(home)
+    assert "precious" == precious.read_text(encoding="ascii")
+
+
+@pytest.mark.parametrize("name", ["server.log", "users.lock"])
+def test_a_pipe_in_place_of_a_file(home: Path, name: str) -> None:
+    """Nobody waits for a reader that never comes."""
+    use(home)
+    (home / name).unlink()
+    os.mkfifo(home / name)
+
+    with pytest.raises(DatabaseError, match="remove it, then try again"):
+        use(home)
+
+
+@pytest.mark.parametrize("name", ["data/PG_VERSION", "data/postmaster.pid", "data"])
+def test_a_link_in_the_server_s_folder(folder: Path, home: Path, name: str) -> None:
+    """Its account could make root read what is root's alone, or remove it; nothing of that is said or gone."""
+    use(home)
+    place = home / "server" / name
+    precious = victim(folder, (home / "server").resolve() / "data")
+    if name == "data":
+        place = place.rename(place.with_name("data.old")).with_name("data")
+        precious = folder / "elsewhere"
+        precious.mkdir()
+        (precious / "postmaster.pid").write_text("1\n2\n3\n4\n\n", encoding="ascii")
+    else:
+        place.unlink(missing_ok=True)
+    place.symlink_to(precious)
+    before = [path.read_bytes() for path in (precious, *folder.glob("elsewhere/*")) if path.is_file()]
+
+    with pytest.raises(DatabaseError, match="is a link, or not a file of this program's own") as refused:
+        embedded.start(home)
+    assert "precious" not in str(refused.value)
+    assert before == [path.read_bytes() for path in (precious, *folder.glob("elsewhere/*")) if path.is_file()]
+
+
+def test_a_server_folder_that_is_a_link_of_somebody_else(folder: Path, home: Path) -> None:
+    """Data would be written wherever it leads."""
+    places.make_home(home)
+    (folder / "elsewhere").mkdir()
+    (home / "server").symlink_to(folder / "elsewhere")
+
+    with pytest.raises(DatabaseError, match="is a link that this program did not make"):
+        embedded.start(home)
+    assert not list((folder / "elsewhere").iterdir())

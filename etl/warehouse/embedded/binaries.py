@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from etl.errors import DatabaseError, UsageError
-from etl.warehouse.embedded.locks import locked
+from etl.warehouse.embedded.locks import locked, read_owned
 from etl.warehouse.embedded.owners import Account, may_enter
 from etl.warehouse.embedded.places import Cluster, make_shared
 
@@ -30,8 +30,7 @@ class Binaries(NamedTuple):
 
 def binaries_for(cluster: Cluster) -> Path:
     """A folder of programs of the data's own major version; of the best one if there are no data yet."""
-    version = cluster.data / "PG_VERSION"
-    wanted = version.read_text(errors="replace").strip() if version.exists() else ""
+    wanted = (read_owned(cluster.data, "PG_VERSION", owner=cluster.owner) or "").strip()
     others = []
     for binaries in installed():
         if wanted in {"", str(binaries.major)}:

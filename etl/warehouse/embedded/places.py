@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from etl.errors import DatabaseError
 from etl.warehouse.embedded.locks import PATIENCE_SECONDS, locked
-from etl.warehouse.embedded.owners import Account, account_of, may_enter, service_account
+from etl.warehouse.embedded.owners import Account, account_of, is_root, may_enter, service_account
 
 SHARED = Path("/var/lib/talkdesk-etl")  # for root alone; from /var/tmp idle files would be swept
 SOCKET = ".s.PGSQL.5432"
@@ -34,6 +34,11 @@ class Cluster(NamedTuple):
     def data(self) -> Path:
         """PostgreSQL's data folder; if it is there, it is complete."""
         return self.server / "data"
+
+    @property
+    def owner(self) -> int:
+        """The user id that owns the server's folder and all that is in it."""
+        return self.account.uid if self.account else os.geteuid()
 
     @property
     def lock(self) -> Path:
@@ -105,6 +110,8 @@ def _server_folder(home: Path) -> Path:
     server = home / "server"
     if not os.path.lexists(server):
         _make_server_folder(server)
+    if server.is_symlink() and (not is_root() or server.readlink().parent != SHARED):
+        raise DatabaseError(f"{server} is a link that this program did not make: remove it, then try again")
     if not server.is_dir():
         raise DatabaseError(
             f"the embedded database of {home} was in {server.readlink()}, which is gone: "

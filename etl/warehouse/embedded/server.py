@@ -7,7 +7,7 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -17,7 +17,7 @@ from psycopg.pq import PGconn, Ping
 
 from etl.errors import DatabaseError, EtlError
 from etl.warehouse.embedded.binaries import binaries_for
-from etl.warehouse.embedded.locks import await_lock, open_private, shared, try_lock
+from etl.warehouse.embedded.locks import await_lock, open_private, read_owned, shared, try_lock, unlink_owned
 from etl.warehouse.embedded.owners import LOCALE, run
 from etl.warehouse.embedded.places import SOCKET, SUPERUSER, Cluster, entered, explained, make_home
 
@@ -143,6 +143,8 @@ def _initialise(cluster: Cluster, binaries: Path, lock: int) -> None:
     """Afterwards the data folder is there, complete: an unfinished one has another name."""
     unfinished = cluster.server / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
+    with suppress(OSError):  # a link, which rmtree leaves where it is
+        unfinished.unlink()
     form = ("-E", "UTF8", f"--locale={LOCALE}", "-U", SUPERUSER, "--auth-local=trust", "--auth-host=reject")
     command = (binaries / "initdb", "-D", unfinished.name, "--no-instructions", *form)
     _require_success(command, cluster, inherited=[lock])
@@ -154,12 +156,12 @@ def _forget_the_dead(cluster: Cluster) -> None:
 
     Nothing of ours runs here, so a server that lives was started by hand, and has its socket elsewhere.
     """
-    pid_file = cluster.data / "postmaster.pid"
-    match pid_file.read_text(errors="replace").splitlines() if pid_file.exists() else []:
+    match (read_owned(cluster.data, "postmaster.pid", owner=cluster.owner) or "").splitlines():
         case [pid, _, _, port, folder, *_] if folder and _ping(folder, port) is not Ping.NO_RESPONSE:
-            raise DatabaseError(f"{cluster.data} is in use by a PostgreSQL started by hand: end process {pid}")
-    for path in (pid_file, cluster.socket / SOCKET, cluster.socket / f"{SOCKET}.lock"):
-        path.unlink(missing_ok=True)
+            process = f": end process {pid}" if pid.isdecimal() else ""
+            raise DatabaseError(f"{cluster.data} is in use by a PostgreSQL started by hand{process}")
+    unlink_owned(cluster.data, "postmaster.pid", owner=cluster.owner)
+    unlink_owned(cluster.socket, SOCKET, f"{SOCKET}.lock", owner=cluster.owner)
 
 
 def _require_database(cluster: Cluster) -> None:
