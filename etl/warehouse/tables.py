@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0004"
+REVISION = "0005"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 metadata = MetaData(
@@ -152,6 +152,15 @@ imports = Table(
     _instant("records_loaded_at", "Instant at which all records of the finished import were in; NULL = not yet."),
     _instant("expired_at", "Instant at which the source was found to have forgotten the import; the row stays."),
     _total("records_loaded", "Rows of the import in import_records, kept by the loader."),
+    Index("imports_account_created_at_idx", "account", "created_at", postgresql_include=["records_loaded"]),
+    Index("imports_created_at_idx", "created_at"),
+    Index(
+        "imports_unloaded_idx",
+        "account",
+        "created_at",
+        "first_seen_at",
+        postgresql_where=text("expired_at IS NULL AND records_loaded_at IS NULL"),
+    ),
     comment="Bulk user imports, one row each, as last seen.",
 )
 
@@ -220,6 +229,7 @@ case_field_entries = Table(
     _first_seen_at(),
     _last_changed_at(),
     _removed_at("the entry"),
+    Index("case_field_entries_current_idx", "account", postgresql_where=text("removed_at IS NULL")),
     comment="Options of case fields: the dictionary trees, one row a node.",
 )
 
@@ -261,7 +271,21 @@ sync_runs = Table(
     _column("options", JSONB, "Options and settings that shaped the run; no secrets.", nullable=False),
     _text("error", "First error, in one line."),
     _column("version", Text, "Version of talkdesk-etl.", nullable=False),
-    Index("sync_runs_account_started_at_idx", "account", "started_at"),
+    Index(
+        "sync_runs_started_at_idx",
+        "account",
+        "started_at",
+        "run_id",
+        postgresql_include=["finished_at", "outcome", "window_from", "window_to"],
+    ),
+    Index("sync_runs_duration_idx", "account", text("(finished_at - started_at)")),
+    Index(
+        "sync_runs_sample_idx",
+        "account",
+        "started_at",
+        "run_id",
+        postgresql_where=text("window_from IS NULL AND window_to IS NULL AND (hashtext(run_id) & 7) = 0"),
+    ),
     comment="Ledger: one row per run and account.",
 )
 
@@ -293,7 +317,31 @@ sync_run_resources = Table(
         nullable=False,
         server_default=text("false"),
     ),
+    Index(
+        "sync_run_resources_complete_idx",
+        "account",
+        "resource",
+        "run_id",
+        postgresql_include=["seconds"],
+        postgresql_where=text("complete"),
+    ),
+    Index(
+        "sync_run_resources_sample_idx",
+        "account",
+        "run_id",
+        postgresql_where=text("resource = 'imports' AND complete AND (hashtext(run_id) & 7) = 0"),
+    ),
     comment="Ledger: one row per run, account and resource.",
+)
+
+coverage_folded = Table(
+    "coverage_folded",
+    metadata,
+    _account(),
+    _instant("listed_at", "Start of a run that read the whole list of imports.", primary_key=True, nullable=False),
+    _key("run_id", "That run."),
+    _instant("next_listed_at", "End of the next such run; NULL = still in the ledger, with what came after."),
+    comment="What coverage_gaps needs of runs that have left: where a day or more passed between listings.",
 )
 
 rejected_items = Table(
@@ -308,5 +356,6 @@ rejected_items = Table(
     _column("reason", Text, "Why it could not be loaded.", nullable=False),
     _instant("rejected_at", "Instant at which it was first met.", nullable=False, server_default=func.now()),
     _instant("last_seen_at", "Instant at which it was last met.", nullable=False, server_default=func.now()),
+    Index("rejected_items_standing_idx", "account", "resource", "last_seen_at"),
     comment="Items that could not be loaded. May hold personal data.",
 )

@@ -136,7 +136,7 @@ def test_no_drift(connection: Connection) -> None:
         "COMMENT ON COLUMN talkdesk.imports.status IS 'something else'",
         "ALTER TABLE talkdesk.imports ADD COLUMN more text",
         "ALTER TABLE talkdesk.imports ALTER COLUMN extra DROP DEFAULT",
-        "DROP INDEX talkdesk.sync_runs_account_started_at_idx",
+        "DROP INDEX talkdesk.sync_runs_started_at_idx",
     ],
 )
 def test_drift_is_seen(connection: Connection, statement: str) -> None:
