@@ -176,6 +176,7 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
             accounts,
             options,
             keep_rejected=timedelta(days=settings.rejected_keep_days),
+            keep_runs=timedelta(days=settings.runs_keep_days),
             stop=stop_on_signals(),
             show=show,
         )

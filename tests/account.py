@@ -108,6 +108,7 @@ def sync(
     to: str | None = None,
     stop: threading.Event | None = None,
     keep_rejected: timedelta = timedelta(days=90),
+    keep_runs: timedelta = timedelta(days=400),
     **options: Any,
 ) -> SyncOutcome:
     """What a sync of several accounts into the warehouse of the first came to."""
@@ -118,6 +119,7 @@ def sync(
         [account.settings for account in accounts],
         Options(window=parse_window(from_, to), **options),
         keep_rejected=keep_rejected,
+        keep_runs=keep_runs,
         stop=stop or threading.Event(),
     )
 

@@ -23,6 +23,7 @@ Settings (environment, or a .env file in the working directory):
   TALKDESK_HASH_COLUMNS         cells to hash, comma separated
   TALKDESK_HASH_KEY             key of that hash
   TALKDESK_REJECTED_KEEP_DAYS   days to keep rejected items (default 90)
+  TALKDESK_RUNS_KEEP_DAYS       days to keep runs in the ledger (default 400)
   TALKDESK_ETL_CONFIG           TOML file with many accounts ([accounts.NAME])
 """
 

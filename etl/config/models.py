@@ -146,6 +146,7 @@ class WarehouseSettings(Settings):
     database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
     home: Path = Field(default_factory=lambda: user_data_path("talkdesk-etl"))
     rejected_keep_days: Count = Field(default=90, ge=1, le=36_500, validation_alias="TALKDESK_REJECTED_KEEP_DAYS")
+    runs_keep_days: Count = Field(default=400, ge=1, le=36_500, validation_alias="TALKDESK_RUNS_KEEP_DAYS")
 
     @field_validator("database_url")
     @classmethod

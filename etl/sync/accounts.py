@@ -24,6 +24,7 @@ def sync_accounts(
     options: Options,
     *,
     keep_rejected: timedelta,
+    keep_runs: timedelta,
     stop: threading.Event,
     show: Callable[[Progress], None] = lambda _: None,
 ) -> SyncOutcome:
@@ -50,6 +51,7 @@ def sync_accounts(
                 stop=stop,
                 outcome=account,
                 keep_rejected=keep_rejected,
+                keep_runs=keep_runs,
                 show=show,
             )
             sync_account(job)

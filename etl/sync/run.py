@@ -70,6 +70,7 @@ class Job:
     stop: threading.Event
     outcome: AccountOutcome
     keep_rejected: timedelta
+    keep_runs: timedelta
     show: Callable[[Progress], None] = lambda _: None
     _is_open: bool = False
     _unsaved: dict[str, ResourceOutcome] = field(default_factory=dict)
@@ -181,6 +182,7 @@ class Job:
         died = ledger.start_run(connection, self.run, window=self.options.window, options=self._options())
         if died:
             log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
+        ledger.fold_runs(connection, self.account, self.keep_runs)
         load.prune_rejected(connection, self.account, self.keep_rejected)
 
     def _options(self) -> dict[str, Any]:

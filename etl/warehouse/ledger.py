@@ -1,14 +1,18 @@
 """The ledger: one row per run and account, one per resource; written whatever happens to the run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, func, select, update
+from sqlalchemy import Connection, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 
 from etl import __version__
 from etl.instants import Window
-from etl.warehouse.counts import Counts, Traffic
+from etl.warehouse.counts import RESOURCES, Counts, Traffic
+from etl.warehouse.sql import statement
 from etl.warehouse.tables import sync_run_resources, sync_runs
 
 
@@ -62,16 +66,28 @@ def finish_run(connection: Connection, run: Run, *, outcome: str, error: str | N
 
 def seconds_since_listing(connection: Connection, account: str) -> float | None:
     """Seconds since the start of the newest run that read the whole list of imports; None if there was none."""
-    same_run = and_(
-        sync_runs.c.account == sync_run_resources.c.account, sync_runs.c.run_id == sync_run_resources.c.run_id
-    )
-    whole = and_(
-        sync_runs.c.account == account,
-        sync_runs.c.window_from.is_(None),
-        sync_runs.c.window_to.is_(None),
-        sync_run_resources.c.resource == "imports",
-        sync_run_resources.c.complete,
-    )
-    age = func.extract("epoch", func.now() - func.max(sync_runs.c.started_at))
-    found = connection.scalar(select(age).select_from(sync_runs.join(sync_run_resources, same_run)).where(whole))
+    with _by_look_ups(connection):
+        found = connection.scalar(statement("seconds_since_listing"), {"account": account})
     return None if found is None else float(found)
+
+
+def fold_runs(connection: Connection, account: str, keep: timedelta) -> None:
+    """Afterwards the runs older than `keep` have left the ledger, but for those that still tell of now.
+
+    The views answer as before: what the gaps need is folded first. Nothing is written if nothing is that old.
+    """
+    old = {"account": account, "keep": keep}
+    with _by_look_ups(connection):
+        connection.execute(statement("fold_listings"), old)
+        connection.execute(statement("move_fold"), {"account": account})
+        connection.execute(statement("forget_resources"), {**old, "resources": list(RESOURCES)})
+        connection.execute(statement("forget_runs"), old)
+
+
+@contextmanager
+def _by_look_ups(connection: Connection) -> Iterator[None]:
+    """Inside, few runs are found one by one; without nested loops the server would read the whole ledger for them."""
+    before = connection.scalar(select(func.current_setting("enable_nestloop")))
+    connection.execute(select(func.set_config("enable_nestloop", "on", True)))  # noqa: FBT003 - of Postgres
+    yield
+    connection.execute(select(func.set_config("enable_nestloop", before, True)))  # noqa: FBT003 - of Postgres

@@ -26,6 +26,11 @@ INDEXES = (
     ("imports", "created_at"),
     ("imports", "account_created_at"),
 )
+COLUMNS_OF_THEN = """
+        account, import_id, filename, type, status, total_records, completed_records, failed_records, created_by,
+        created_at, updated_by, updated_at, canceled_by, canceled_at, extra, first_seen_at, last_changed_at,
+        records_loaded_at, expired_at,
+"""
 IN_THE_SAMPLE = "(hashtext(run_id) & 7) = 0"
 
 
@@ -100,13 +105,20 @@ def upgrade() -> None:
     _execute(FOLDER, "coverage_gaps_of", "newest_reads", *VIEWS)
 
 
+def _restore_views() -> None:
+    """The view of then names no columns; one that took in a column of later would hold on to it."""
+    for name in VIEWS:
+        for statement in _statements(BEFORE / f"{name}.sql"):
+            op.execute(statement.replace("        imports.*,", COLUMNS_OF_THEN))
+
+
 def downgrade() -> None:
     op.execute("DROP VIEW talkdesk.coverage_gaps")
     op.execute("DROP VIEW talkdesk.sync_health")
     op.execute("DROP VIEW talkdesk.import_history")
     op.execute("DROP FUNCTION talkdesk.newest_reads(text, text[])")
     op.execute("DROP FUNCTION talkdesk.coverage_gaps_of(text)")
-    _execute(BEFORE, *VIEWS)
+    _restore_views()
     op.create_index("sync_runs_account_started_at_idx", "sync_runs", ["account", "started_at"], schema=SCHEMA)
     for table, name in INDEXES:
         op.drop_index(f"{table}_{name}_idx", table, schema=SCHEMA)

@@ -61,6 +61,7 @@ class Trial:
             [self.account_settings(**settings)],
             options or Options(),
             keep_rejected=timedelta(days=1),
+            keep_runs=timedelta(days=400),
             stop=threading.Event(),
         )
 

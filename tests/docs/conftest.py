@@ -31,6 +31,7 @@ def synced_url(server: postgres.Server) -> Iterator[str]:
             config.load_accounts(),
             Options(),
             keep_rejected=timedelta(days=1),
+            keep_runs=timedelta(days=400),
             stop=threading.Event(),
         )
         assert outcome.outcome == "succeeded"

@@ -13,7 +13,7 @@ from etl import config
 from etl.commands.demo.screen import show_first_look
 from etl.commands.demo.world import ACCOUNT, demo_world
 from etl.commands.summary import summary
-from etl.config import AccountSettings
+from etl.config import AccountSettings, WarehouseSettings
 from etl.errors import PARTLY_DONE
 from etl.sandbox import Sandbox, running
 from etl.sync.accounts import sync_accounts
@@ -31,8 +31,7 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
         known = _known_imports(url)
         status.update("syncing the sandbox …")
         with running(world=demo_world(known, now=datetime.now(UTC))) as sandbox:
-            keep = timedelta(days=settings.rejected_keep_days)
-            outcome = _sync(url, sandbox, keep, stop)
+            outcome = _sync(url, sandbox, settings, stop)
         status.stop()
         _answer(url, outcome, as_json=as_json, is_first=not known)
     return outcome.exit_code
@@ -45,7 +44,7 @@ def _known_imports(url: str) -> dict[str, datetime]:
         return {row.import_id: row.created_at for row in connection.execute(mine) if row.created_at}
 
 
-def _sync(url: str, sandbox: Sandbox, keep_rejected: timedelta, stop: threading.Event) -> SyncOutcome:
+def _sync(url: str, sandbox: Sandbox, settings: WarehouseSettings, stop: threading.Event) -> SyncOutcome:
     client = sandbox.tokens.client
     account = AccountSettings(
         account=ACCOUNT,
@@ -56,7 +55,14 @@ def _sync(url: str, sandbox: Sandbox, keep_rejected: timedelta, stop: threading.
         client_secret=SecretStr(client.client_secret),
     )
     engine = connections.open_engine(url)
-    return sync_accounts(engine, [account], Options(), keep_rejected=keep_rejected, stop=stop)
+    return sync_accounts(
+        engine,
+        [account],
+        Options(),
+        keep_rejected=timedelta(days=settings.rejected_keep_days),
+        keep_runs=timedelta(days=settings.runs_keep_days),
+        stop=stop,
+    )
 
 
 def _answer(url: str, outcome: SyncOutcome, *, as_json: bool, is_first: bool) -> None:
