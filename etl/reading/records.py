@@ -1,6 +1,6 @@
 """Reading the source: pages are fetched in threads and become rows that are ready to load."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from etl.extract import paging
 from etl.packing import Packed
 from etl.reading.completeness import Reading, T
 from etl.reading.listing import Link
+from etl.reading.ownership import require_own
 from etl.reading.reader import Source
 from etl.reading.worker.pool import Flattening, ProcessEnded
 from etl.rows import Rejected
@@ -41,41 +42,46 @@ class Records(NamedTuple):
         return self.link.finished and self.failure is None and (self.link.cut_short or not self.is_short)
 
 
-def read_records(source: Source, links: Iterable[Link]) -> Iterator[list[Records]]:
-    """The records of the imports, in the order in which they come in, several imports at a time."""
+def read_records(source: Source, links: Iterable[Link], known: Container[str]) -> Iterator[list[Records]]:
+    """The records of the imports, in the order in which they come in, several imports at a time.
+
+    None of them says that it is another import's, as far as these are `known`.
+    """
     with Flattening(source.privacy, channels=source.concurrency) as flattening:
-        read = partial(_read_records, source, flattening)
+        read = partial(_read_records, source, flattening, known)
         yield from parallel(read, links, workers=source.concurrency, stop=source.stop)
 
 
-def _read_records(source: Source, flattening: Flattening, link: Link) -> Records:
+def _read_records(source: Source, flattening: Flattening, known: Container[str], link: Link) -> Records:
     try:
         if link.broken is not None:
             raise SourceMalformed(link.broken)
         if link.href is None:
             return Records(link, None, [], [])
-        return _read_records_whole(source, flattening, link, link.href)
+        return _read_records_whole(source, flattening, known, link, link.href)
     except NotFound:  # normal: the import may be gone, or a failed one never had any
         return Records(link, None, [], [])
     except SOURCE_ERRORS as error:
         return Records(link, None, [], [], failure=error)
 
 
-def _read_records_whole(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
+def _read_records_whole(
+    source: Source, flattening: Flattening, known: Container[str], link: Link, href: str
+) -> Records:
     """Read to the end, and once more if they came out short of what the source says."""
 
     def read() -> Records:
         try:
-            return _read_records_once(source, flattening, link, href)
+            return _read_records_once(source, flattening, known, link, href)
         except ProcessEnded:
             flattening.give_up()
-            return _read_records_once(source, flattening, link, href)
+            return _read_records_once(source, flattening, known, link, href)
 
     records = read()
     return read() if records.failure or (link.finished and records.is_short) else records
 
 
-def _read_records_once(source: Source, flattening: Flattening, link: Link, href: str) -> Records:
+def _read_records_once(source: Source, flattening: Flattening, known: Container[str], link: Link, href: str) -> Records:
     rows: list[Packed] = []
     errors: list[Packed] = []
     rejected: list[Rejected] = []
@@ -83,6 +89,7 @@ def _read_records_once(source: Source, flattening: Flattening, link: Link, href:
     with flattening.pages_of(link.import_id) as flatten:
         for page in _first_must_be_there(paging.record_pages(source.client, href, expected=link.total_records)):
             reading.note(page)
+            require_own(page.body, link.import_id, known)
             flat = flatten(page.body)
             rows += flat.rows
             errors += flat.errors

@@ -35,19 +35,21 @@ def sync_account(job: Job) -> None:
 def sync_imports(job: Job) -> None:
     """The list is stored as far as it could be read; then the records of those imports that need it."""
     pending: list[Link] = []
+    known: set[str] = set()
     with job.resource("imports") as (note,):
-        sync_listing(job, note, pending)
+        sync_listing(job, note, pending, known)
     with job.resource("import_records") as (note,):
-        for batch in job.awaited(note, read_records(job.source, pending)):
+        for batch in job.awaited(note, read_records(job.source, pending, known)):
             load_records(job, note, batch)
             job.progress("import_records", note, len(batch), len(pending))
         note.complete = not job.outcome.has_failed("imports", "import_records")
 
 
-def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link]) -> None:
-    """Afterwards the list is stored, and pending are the imports whose records are to be fetched: all that is kept."""
+def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link], known: set[str]) -> None:
+    """Afterwards the list is stored, its ids are known, and those whose records are to be fetched are pending."""
     store = partial(load_imports, job, note, pending)
     listing = read_listing(job.source, job.options.window, store=store)
+    known |= listing.ids
     pending += load_listing(job, note, listing)
     if may_expire(job, listing):
         pending += expire_missing(job, note, listing)

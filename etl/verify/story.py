@@ -128,7 +128,7 @@ def verify_records(account: Account, links: Sequence[Link], moving: Collection[s
     ids = [link.import_id for link in links]
     pending = account.session.read(partial(load.pending_imports, account=account.name, ids=ids))
     compare = compare_each if account.deep else compare_counts
-    for batch in read_records(account.source, links):
+    for batch in read_records(account.source, links, known=set(ids)):
         for records in batch:
             if records.failure is not None:
                 account.fail(records.failure, resource="import_records", import_id=records.link.import_id)

@@ -80,3 +80,25 @@ def test_the_longest_tree(acme: Account) -> None:
     assert 5151 == acme.value(mine.format("count(DISTINCT entry_id)"))
     assert 151 == acme.value(mine.format("max(depth)"))
     assert {} == changes(acme.sync())
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"_embedded": {"records": [{"id": "1"}]}, "import_id": "i2"},
+        {"_embedded": {"records": [{"id": "1"}, {"id": "2", "bulk_import_id": "i2"}]}},
+    ],
+    ids=["page", "record"],
+)
+def test_records_of_another_import(acme: Account, body: object) -> None:
+    """They are stored under neither, and asked for again; the other import's own records are."""
+    for name in ("i1", "i2"):
+        acme.world.put_import({"id": name, "status": "COMPLETED"}, [{"id": f"of {name}"}])
+    rule = acme.sandbox.faults.add(answer(json.dumps(body).encode()), path="/i1/records")
+    outcome = acme.sync()
+
+    assert [("i1", 5)] == [(failure.import_id, failure.exit_code) for failure in outcome.failures]
+    assert (8, 0, 1) == (outcome.exit_code, acme.size("import_records", "i1"), acme.size("import_records", "i2"))
+    acme.sandbox.faults.remove(rule)
+    assert 0 == acme.sync().exit_code
+    assert 1 == acme.size("import_records", "i1")
