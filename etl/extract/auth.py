@@ -1,12 +1,13 @@
 """Access tokens: renewed ahead of their end and after a refusal, by one thread for all."""
 
+import math
 import re
 import threading
 import time
 import uuid
 from collections.abc import Callable
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import requests
@@ -22,6 +23,7 @@ from etl.extract.transport import Answer, Transport, place
 ASSERTION_SECONDS = 300
 # docs.talkdesk.com/docs/authenticating-requests-and-authenticating-via-appconnect
 _USUAL_LIFE = 600.0
+_MAX_SAID_BYTES = 10_000
 # Renewal is relative to the life: some tokens live for a second.
 _USED_SHARE = 0.9
 _OLD_SHARE = 0.5
@@ -30,8 +32,8 @@ _NOT_ABOUT_SCOPE = frozenset({"invalid_client", "invalid_grant", "unauthorized_c
 
 class _Granted(msgspec.Struct):
     access_token: str
-    expires_in: float | None = None
-    scope: str | None = None
+    expires_in: msgspec.Raw = msgspec.Raw(b"null")
+    scope: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Refused(msgspec.Struct):
@@ -107,11 +109,12 @@ class TokenProvider:
         if not answer.is_success:
             raise self._failed(answer)
         granted = self._granted(answer)
-        scope = granted.scope if granted.scope is not None else self._wishes[0] or None
-        if scope is not None:
-            self.missing_scopes = frozenset(SCOPES).difference(scope.split())
-        life = granted.expires_in if granted.expires_in and granted.expires_in > 0 else _USUAL_LIFE
-        return _Token(granted.access_token, asked_at, life)
+        scopes = _scopes(granted.scope)
+        if scopes is None and self._wishes[0]:
+            scopes = frozenset(self._wishes[0].split())
+        if scopes is not None:
+            self.missing_scopes = frozenset(SCOPES) - scopes
+        return _Token(granted.access_token, asked_at, _life(granted.expires_in))
 
     def _post(self, seconds: float) -> Answer:
         url = self._settings.token_url
@@ -124,7 +127,7 @@ class TokenProvider:
 
     def _granted(self, answer: Answer) -> _Granted:
         try:
-            granted = msgspec.json.decode(answer.body, type=_Granted, strict=False)
+            granted = msgspec.json.decode(answer.body, type=_Granted)
         except ValueError:
             granted = _Granted("")
         # What a header cannot carry would end up in the message of an exception.
@@ -174,6 +177,33 @@ def _client_auth(settings: AccountSettings, *, issued_at: int) -> ClientAuth:
         alg=algorithm,
     )
     return ClientAuth(settings.client_id, key, method)
+
+
+def _said(text: bytes) -> Any:
+    """What a key of the answer holds; None if that is far more than such a key ever holds."""
+    try:
+        return msgspec.json.decode(text) if len(text) <= _MAX_SAID_BYTES else None
+    except ValueError:  # a number beyond all
+        return None
+
+
+def _scopes(text: bytes) -> frozenset[str] | None:
+    """The scopes that were granted, as text or as a list; None if nothing is said that can be understood."""
+    said = _said(text)
+    listed = [said] if isinstance(said, str) else said
+    if not isinstance(listed, list):
+        return None
+    return frozenset(scope for each in listed if isinstance(each, str) for scope in each.split())
+
+
+def _life(text: bytes) -> float:
+    """How many seconds the token lives, as a number or as text; what is usual if nothing is said of it."""
+    said = _said(text)
+    try:
+        life = 0.0 if isinstance(said, bool) else float(said)
+    except (TypeError, ValueError, OverflowError):
+        return _USUAL_LIFE
+    return life if 0 < life < math.inf else _USUAL_LIFE
 
 
 def _is_about_scope(answer: Answer) -> bool:

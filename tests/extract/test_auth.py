@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from joserfc import jwt
 from joserfc.jwk import ECKey, RSAKey
 
-from etl.errors import Interrupted, SourceMalformed, SourceRefused, SourceUnavailable
+from etl.errors import EtlError, Interrupted, SourceMalformed, SourceRefused, SourceUnavailable
 from etl.extract.auth import TokenProvider
 from etl.extract.retrying import Patience
 from etl.extract.transport import Transport
@@ -109,7 +109,23 @@ def test_signed_assertion(server: ScriptedServer, key: Any, algorithm: str, kind
     assert "authorization" not in server.asked[0].headers
 
 
-@pytest.mark.parametrize(("life", "fresh_until"), [(600, 540), ("600", 540), (1, 0.9), (None, 540), (-5, 540)])
+@pytest.mark.parametrize(
+    ("life", "fresh_until"),
+    [
+        *[
+            (600, 540),
+            ("600", 540),
+            (600.0, 540),
+            (1, 0.9),
+            (None, 540),
+            (-5, 540),
+            (0, 540),
+            (True, 540),
+            ([600], 540),
+        ],
+        *[("soon", 540), ("nan", 540), ("inf", 540), (10**400, 540), ({}, 540)],
+    ],
+)
 def test_renewed_ahead_of_its_end(server: ScriptedServer, life: object, fresh_until: float) -> None:
     """A token is used for nine tenths of its life, however long that is."""
     server.steps[TOKEN_PATH] = [token("first", expires_in=life), token("second")]
@@ -153,10 +169,19 @@ def test_age_of_a_token(server: ScriptedServer) -> None:
         ("bulk-imports:read", {"case-fields-public:read"}),
         ("", set(SCOPES.split())),
         (None, set()),
+        (SCOPES.split(), set()),
+        ([SCOPES], set()),
+        (["bulk-imports:read", 7, None], {"case-fields-public:read"}),
+        ([], set(SCOPES.split())),
+        (7, set()),
+        (True, set()),
+        ({"a": 1}, set()),
+        (10**400, set()),
+        (["x" * 20_000], set()),
     ],
 )
-def test_scopes_that_are_missing(server: ScriptedServer, scope: str | None, missing: set[str]) -> None:
-    """What was not granted is known; an answer that is silent grants everything."""
+def test_scopes_that_are_missing(server: ScriptedServer, scope: object, missing: set[str]) -> None:
+    """What was not granted is known, as text or as a list; an answer that is silent, or odd, grants everything."""
     server.steps[TOKEN_PATH] = [token(scope=scope)]
     provider = Tools(server).provider
     provider.token()
@@ -208,6 +233,22 @@ def test_three_causes_of_a_401(server: ScriptedServer) -> None:
     assert said.startswith(f"POST {host}/oauth/token: 401 invalid_client platform-tid={TRACE}: TALKDESK_CLIENT_ID")
     for cause in ("a scope was added minutes ago", "TALKDESK_ACCOUNT", "TALKDESK_REGION"):
         assert cause in said
+
+
+SECRETS = ("the-s3cret", "jane@example.com", "dGhlLWNsaWVudDp0aGUtczNjcmV0")
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 503])
+def test_nothing_that_the_token_end_says_is_repeated(server: ScriptedServer, secret: str, status: int) -> None:
+    """It knows the client's secret, and may put it anywhere."""
+    body = {"error": secret, "error_description": secret, "code": secret, secret: secret, "scope": secret}
+    headers = {"platform-tid": secret, "Content-Type": f"{secret}/{secret}", "Location": f"/{secret}"}
+    server.steps[TOKEN_PATH] = [reply(status, body, headers)]
+    with pytest.raises(EtlError) as caught:
+        Tools(server, retry_seconds=0).provider.token()
+
+    assert secret not in str(caught.value)
 
 
 def test_refused_for_good(server: ScriptedServer) -> None:
