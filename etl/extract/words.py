@@ -76,7 +76,7 @@ def place(method: str, url: str) -> str:
     """What was asked for: the host, which is always a configured one, and the path's known words, no query."""
     parts = urlsplit(url)
     path = "/".join(segment if segment in _SEGMENTS else "…" for segment in parts.path[:1_000].split("/"))
-    return f"{method} {parts.netloc}{path[:200]}"
+    return f"{method} {parts.netloc.rpartition('@')[2]}{path[:200]}"
 
 
 def media_type(header: str) -> str:

@@ -227,6 +227,13 @@ PLANTED: dict[str, Fault] = {
     "redirect here": with_header("Location", LINK, faulty.empty(302)),
     "redirect nowhere": with_header("Location", f"http://[{EMAIL}", faulty.empty(302)),
     "trace": with_header("platform-tid", f"{EMAIL} {PHONE}", faulty.answer(ECHO, status=500)),
+    "trace of a word": with_header("platform-tid", PERSON, faulty.answer(ECHO, status=500)),
+    "code of a word": faulty.answer(json.dumps({"code": PERSON, "error": PERSON}).encode(), status=422),
+    "keys of a word": faulty.answer(f'{{"_embedded": {{"{PERSON}": [1], "Plantagenet": [2]}}}}'.encode()),
+    "content type of a word": with_header("Content-Type", f"text/{PERSON}", faulty.answer(PAGE)),
+    "next of a word": faulty.answer(
+        f'{{"_embedded":{{"imports":[]}},"_links":{{"next":{{"href":"/{PERSON}/Plantagenet"}}}}}}'.encode()
+    ),
     "content type": with_header("Content-Type", f"text/{EMAIL}; name={NAME}", faulty.answer(PAGE)),
     "retry after": with_header("Retry-After", EMAIL, faulty.answer(ECHO, status=429)),
     "encoding": with_header("Content-Encoding", EMAIL, faulty.answer(PAGE)),
