@@ -9,6 +9,7 @@
     │   ├── NotJson              5  … or that is no JSON at all, as a page of a proxy in between
     │   └── NotStorable          5  … or that Postgres cannot hold
     ├── DatabaseError            6  start, repair or migrate the database
+    │   └── WarehouseReplaced    6  … which is not the one any more that the run began on
     ├── LockHeld                 7  wait for the other run
     └── Interrupted            130  somebody asked the run to stop
 
@@ -69,6 +70,10 @@ class DatabaseError(EtlError):
     """The warehouse cannot be reached, is not at head, or refuses."""
 
     exit_code = 6
+
+
+class WarehouseReplaced(DatabaseError):
+    """The database has forgotten the run: what it stored may be lost, and the next run puts it right."""
 
 
 class LockHeld(EtlError):

@@ -2,14 +2,16 @@
 
 import threading
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
+from sqlalchemy.pool import QueuePool
 
 from etl import config
+from etl.commands.rehearsal import RUN, guarded_tables, rehearse
 from etl.config import AccountSettings, WarehouseSettings
 from etl.errors import (
     DONE,
@@ -17,6 +19,7 @@ from etl.errors import (
     EtlError,
     Interrupted,
     NotFound,
+    NotStorable,
     SourceMalformed,
     SourceRefused,
     SourceUnavailable,
@@ -28,6 +31,7 @@ from etl.extract.endpoints import IMPORTS, SCOPES
 from etl.extract.hal import Page
 from etl.threads import parallel
 from etl.warehouse import connections, migrating, opening, sqlstates
+from etl.warehouse.session import Warehouse
 from etl.warehouse.sql import statement
 from etl.warehouse.tables import REVISION, metadata
 
@@ -40,7 +44,8 @@ OLDEST_POSTGRES = 15
 PATIENCE_SECONDS = 15  # a person waits for the answer
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
 DELETED_FROM = frozenset({"import_records", "import_record_errors", "rejected_items"})
-NEEDS_CONNECTION = ("database version", "rights", "schema")
+NEEDS_SCHEMA = ("lock", "writing")
+NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
 ADVICE: dict[type[EtlError], str] = {
     SourceUnavailable: "check network, HTTPS_PROXY, TALKDESK_REGION and the addresses; else try later",
     NotFound: "check TALKDESK_API_URL and TALKDESK_REGION",
@@ -137,7 +142,7 @@ def check_everything(*, stop: threading.Event) -> Checks:
         check_account(checks, settings, stop)
     warehouse = _if_right(config.load_warehouse)
     if warehouse is not None:
-        check_warehouse(checks, warehouse)
+        check_warehouse(checks, warehouse, stop)
     else:
         checks.skip("database", *NEEDS_CONNECTION, blamed=checks.items[0])
     return checks
@@ -211,30 +216,71 @@ def _in_background(call: Callable[[], T], stop: threading.Event) -> T:
 # The warehouse
 
 
-def check_warehouse(checks: Checks, settings: WarehouseSettings) -> None:
-    """Connection, version, schema and rights."""
+def check_warehouse(checks: Checks, settings: WarehouseSettings, stop: threading.Event) -> None:
+    """Connection, version, encoding, rights, schema; then what a sync does there, rolled back."""
     where = "embedded" if settings.database_url is None else "DATABASE_URL"
-    connect = partial(_connected, settings)
-    with ExitStack() as closing:
-        connection = checks.attempt(
-            "database", lambda: closing.enter_context(connect()), lambda _: f"{where}: connected"
+    with ExitStack() as stack:
+        engine = checks.attempt(
+            "database", lambda: stack.enter_context(_opened(settings)), lambda _: f"{where}: connected"
         )
-        if connection is None:
+        if engine is None:
             checks.skip(*NEEDS_CONNECTION)
             return
-        checks.attempt("database version", lambda: require_version(connection), "PostgreSQL {}".format)
-        checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
-        checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)
+        with sqlstates.translated(), engine.connect() as connection:
+            checks.attempt("database version", lambda: require_version(connection), "PostgreSQL {}".format)
+            checks.attempt("encoding", lambda: _encoding(connection), str)
+            rights = checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
+            schema = checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)
+        if rights and schema:
+            check_work(checks, engine, stop)
+        else:
+            checks.skip(*NEEDS_SCHEMA, blamed=next(item for item in reversed(checks.items) if not item.ok))
+
+
+def check_work(checks: Checks, engine: Engine, stop: threading.Event) -> None:
+    """The lock, and a write to every table, as a sync does it; nothing is left of either."""
+    warehouse = Warehouse(engine, RUN.account, run_id=RUN.run_id, stop=stop, dry_run=True)
+    with closing(warehouse):
+        if checks.attempt("lock", lambda: _taken(warehouse), lambda _: "held in a session of our own") is None:
+            checks.skip("writing")
+        else:
+            checks.attempt("writing", lambda: _rehearsed(warehouse), lambda _: "every table, rolled back")
+
+
+def _taken(warehouse: Warehouse) -> bool:
+    warehouse.open()
+    return True
+
+
+def _rehearsed(warehouse: Warehouse) -> bool:
+    try:
+        warehouse.transact(rehearse)
+    except (DatabaseError, NotStorable) as error:
+        if guarded := warehouse.transact(guarded_tables):
+            way_out = f"row level security holds for {', '.join(guarded)}: give the role BYPASSRLS, or switch it off"
+            raise DatabaseError(f"{error}; {way_out}") from None
+        raise
+    return True
 
 
 @contextmanager
-def _connected(settings: WarehouseSettings) -> Iterator[Connection]:
-    with (
-        opening.warehouse_url(settings) as url,
-        sqlstates.translated(),
-        connections.open_engine(url).connect() as connection,
-    ):
-        yield connection
+def _opened(settings: WarehouseSettings) -> Iterator[Engine]:
+    """An engine with one connection, which is kept: a role may have no other."""
+    with opening.warehouse_url(settings) as url, sqlstates.translated():
+        engine = connections.open_engine(url, pool=QueuePool)
+        try:
+            engine.connect().close()
+            yield engine
+        finally:
+            engine.dispose()
+
+
+def _encoding(connection: Connection) -> str:
+    """What the database is encoded in, and what that means."""
+    with sqlstates.translated():
+        found = str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
+    loses = "not every character can be kept, and items are rejected for it; UTF8 keeps all"
+    return found if found == "UTF8" else f"{found}: {loses}"
 
 
 def require_version(connection: Connection) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
-from typing import TYPE_CHECKING, Any, NamedTuple, TextIO, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 import msgspec
 import psycopg
@@ -27,6 +27,8 @@ from sqlalchemy import Connection
 
 from etl.commands.terminal import UNBOUNDED, shown
 from etl.errors import DatabaseError, UsageError
+from etl.warehouse import settings
+from etl.warehouse.connections import driver_of
 from etl.warehouse.opening import read_only
 from etl.warehouse.sqlstates import describe, is_lost
 from etl.warehouse.tables import SCHEMA
@@ -39,7 +41,7 @@ if TYPE_CHECKING:
 Cell = str | int | bool | msgspec.Raw | list[Any] | None
 """As Postgres writes it (instants in ISO 8601); numbers and JSON are `Raw`: exact, ready to be printed."""
 
-SESSION = {"search_path": f"pg_catalog, {SCHEMA}, pg_temp", "datestyle": "ISO", "intervalstyle": "postgres"}
+SESSION = {"search_path": f"pg_catalog, {SCHEMA}, pg_temp"}
 """Not `public`: what others create there would run as whoever asks, wherever it fits better than Postgres's own."""
 
 AS_IS = ("text", "varchar", "bpchar", "name", "int2", "int4", "int8", "oid", "bool")
@@ -69,7 +71,7 @@ def print_query(url: str, sql: str, form: str) -> None:
 
 def run_query(connection: Connection, sql: str) -> Answer:
     """The statement's answer, its first row fetched; the connection is busy until the rows are read or closed."""
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
+    driver = driver_of(connection)
     statement = _encoded(sql, driver)
     with ExitStack() as unless_answered, _explained():
         unless_answered.callback(_end, connection, driver)
@@ -94,9 +96,7 @@ def _encoded(sql: str, driver: psycopg.Connection[Any]) -> bytes:
 def _begin(driver: psycopg.Connection[Any]) -> None:
     """Afterwards the transaction is read-only for good: the first statement that reads fixes its mode."""
     driver.rollback()
-    driver.read_only = True
-    for name, value in SESSION.items():
-        driver.execute("SELECT pg_catalog.set_config(%s, %s, true)", (name, value))
+    settings.begin(driver, read_only=True, also=SESSION)
 
 
 def _columns(driver: psycopg.Connection[Any], sql: str, statement: bytes) -> tuple[str, ...]:
@@ -136,7 +136,6 @@ def _end(connection: Connection, driver: psycopg.Connection[Any]) -> None:
     """Afterwards nothing of the statement is left, and the connection is as it was, or known to be lost."""
     try:
         driver.rollback()
-        driver.read_only = None
     except psycopg.Error:
         connection.invalidate()
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from etl.config import AccountSettings
-from etl.errors import DatabaseError, EtlError, Interrupted
+from etl.errors import EtlError, Interrupted
 from etl.extract.client import Client
 from etl.sync.outcome import AccountOutcome, SyncOutcome
 from etl.sync.pipeline import sync_account
@@ -55,8 +55,7 @@ def sync_accounts(
                 show=show,
             )
             sync_account(job)
-            if job.warehouse.is_gone:
-                ended = DatabaseError("the database cannot be reached")
+            ended = job.warehouse.reason_to_end
     outcome.seconds = time.perf_counter() - started
     return outcome
 

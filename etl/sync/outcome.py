@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.errors import DONE, PARTLY_DONE, EtlError, Failure, Interrupted, LockHeld, named
+from etl.errors import DONE, PARTLY_DONE, EtlError, Failure, Interrupted, LockHeld, WarehouseReplaced, named
 from etl.warehouse.counts import RESOURCES, Counts, Traffic
 
 log = logging.getLogger(__name__)
@@ -29,15 +29,17 @@ class ResourceOutcome:
 
 @dataclass
 class AccountOutcome:
-    """What the sync of one account came to."""
+    """What the sync of one account came to; `is_void` if the database has forgotten it."""
 
     account: str
     resources: dict[str, ResourceOutcome] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     new_rejected: int = 0
+    is_void: bool = False
 
     def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
         """Afterwards the error is among the failures, once, and was said."""
+        self.is_void = self.is_void or isinstance(error, WarehouseReplaced)
         failure = Failure(self.account, resource, import_id, error.exit_code, str(error))
         if failure not in self.failures:
             self.failures.append(failure)
@@ -58,8 +60,10 @@ class AccountOutcome:
 
     @property
     def synced_anything(self) -> bool:
-        """True if any resource was synced, in part at least; what was only read was not."""
-        return any(outcome.complete or outcome.counts.stored for outcome in self.resources.values())
+        """True if any resource was synced, in part at least; what was only read, or lost since, was not."""
+        return not self.is_void and any(
+            outcome.complete or outcome.counts.stored for outcome in self.resources.values()
+        )
 
     @property
     def outcome(self) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import DatabaseError, Interrupted, LockHeld, named
+from etl.errors import DatabaseError, Interrupted, LockHeld, WarehouseReplaced, named
 from etl.extract.client import Client, Requests
 from etl.instants import Window
 from etl.reading.reader import Source
@@ -22,7 +22,7 @@ from etl.sync.outcome import AccountOutcome, ResourceOutcome
 from etl.warehouse import ledger
 from etl.warehouse.counts import Traffic
 from etl.warehouse.ledger import Run
-from etl.warehouse.session import Warehouse
+from etl.warehouse.session import REPLACED, Warehouse
 
 log = logging.getLogger(__name__)
 
@@ -89,6 +89,7 @@ class Job:
         """Afterwards the account's lock is held and the run is on record."""
         self.warehouse.open()
         self.warehouse.transact(self._start)
+        self.warehouse.is_on_record = not self.options.dry_run
         self._is_open = True
 
     def __enter__(self) -> Self:
@@ -135,10 +136,10 @@ class Job:
         """Note what fails inside as the resource's failure; a stop, a lost lock or database ends the whole job."""
         try:
             yield
-        except (Interrupted, LockHeld):
+        except (Interrupted, LockHeld, WarehouseReplaced):
             raise
         except Exception as error:
-            if self.warehouse.is_gone:
+            if self.warehouse.reason_to_end:
                 raise
             self.outcome.fail(named(error), resource=resource)
 
@@ -204,7 +205,9 @@ class Job:
     def _finish(self, connection: Connection) -> None:
         first = next((failure.message for failure in self.outcome.failures), None)
         self._save_resources(connection)
-        ledger.finish_run(connection, self.run, outcome=self.outcome.ledger_outcome, error=first)
+        found = ledger.finish_run(connection, self.run, outcome=self.outcome.ledger_outcome, error=first)
+        if not found and not self.options.dry_run:
+            raise WarehouseReplaced(REPLACED)
 
     def _save_resources(self, connection: Connection) -> None:
         for name, note in self._unsaved.items():

@@ -10,8 +10,9 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from etl.errors import Interrupted
-from etl.warehouse.connections import open_engine
+from etl.warehouse.connections import driver_of, open_engine
 from etl.warehouse.migrating import require_head
+from etl.warehouse.settings import BATCHES
 from etl.warehouse.sqlstates import translated
 
 T = TypeVar("T")
@@ -32,9 +33,6 @@ class Session:
         with translated():
             try:
                 with self._connection.begin():
-                    self._connection.exec_driver_sql("SET TRANSACTION READ ONLY")
-                    # Without statistics the planner would join a batch row by row with the whole account.
-                    self._connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
                     return unit(self._connection)
             except (DBAPIError, psycopg.Error):
                 if self._stop.is_set():
@@ -46,10 +44,11 @@ class Session:
 def open_session(url: str, *, stop: threading.Event) -> Iterator[Session]:
     """Inside, the warehouse can be read; a stop ends the statement under way."""
     closed = threading.Event()
-    with translated(), open_engine(url, application_name="talkdesk-etl verify").connect() as connection:
+    engine = open_engine(url, application_name="talkdesk-etl verify", read_only=True)
+    engine = engine.execution_options(also=BATCHES)
+    with translated(), engine.connect() as connection:
         require_head(connection)
-        driver: Any = connection.connection.driver_connection
-        threading.Thread(target=_cancel_when_stopped, args=(driver, stop, closed), daemon=True).start()
+        threading.Thread(target=_cancel_when_stopped, args=(driver_of(connection), stop, closed), daemon=True).start()
         try:
             yield Session(connection, stop)
         finally:

@@ -1,29 +1,18 @@
-"""Connections to the warehouse, its migrations, and database errors in words.
+"""Connections to the warehouse: each is to a server that answers, and keeps the contract of `settings`."""
 
-Errors are matched by SQLSTATE or class, never by text, and a driver's message is never passed on whole:
-it may quote row values.
-"""
-
+import threading
 from contextlib import suppress
 from typing import Any
 
 import psycopg
-from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from sqlalchemy import Engine, create_engine
+from sqlalchemy import Connection, Engine, Pool, create_engine, event
 from sqlalchemy.pool import NullPool
 
-SESSION = {
-    "timezone": "UTC",
-    "search_path": "",  # every name in our SQL carries its schema
-    "lock_timeout": "10s",
-    "idle_in_transaction_session_timeout": "60s",
-    "idle_session_timeout": "0",  # a sync's lock lives in a session that waits for the source
-    # A machine that vanished must not keep the lock for hours.
-    "tcp_keepalives_idle": "10",
-    "tcp_keepalives_interval": "5",
-    "tcp_keepalives_count": "3",
-}
+from etl.errors import DatabaseError
+from etl.threads import in_background
+from etl.warehouse import settings
+
 NETWORK = {  # a server that vanished without a word is noticed soon enough to be given up within half a minute
     "connect_timeout": 5,
     "keepalives_idle": 5,
@@ -31,35 +20,96 @@ NETWORK = {  # a server that vanished without a word is noticed soon enough to b
     "keepalives_count": 3,
     "tcp_user_timeout": 11_000,
 }
-SET = """
-    SELECT pg_catalog.set_config(name, value, false)
-    FROM ROWS FROM (pg_catalog.unnest(%s::text[]), pg_catalog.unnest(%s::text[])) AS given (name, value)
-"""
+OPEN_SECONDS = 12.0
+SESSION_PID = "session pid"
+IN_RECOVERY = "SELECT pg_catalog.pg_is_in_recovery()"
+POOLED = (
+    "DATABASE_URL leads through a pooler in transaction mode, in which a sync cannot hold its lock: "
+    "use its session mode, or the server's own address"
+)
+IN_STATEMENT_MODE = (
+    "DATABASE_URL leads through a pooler in statement mode, in which there are no transactions: "
+    "use its session mode, or the server's own address"
+)
 
 
-def open_engine(url: str, *, application_name: str = "talkdesk-etl") -> Engine:
-    """An engine without a pool: one process needs one connection, and a dead one must not come back."""
+def open_engine(
+    url: str, *, application_name: str = "talkdesk-etl", read_only: bool = False, pool: type[Pool] = NullPool
+) -> Engine:
+    """An engine whose every transaction begins with the contract of a session, and its execution option `also`.
+
+    Without a pool: one process needs one connection, and a dead one must not come back. Nothing is reset: a connection
+    that comes back is closed, and one that was lost could only complain.
+    """
 
     def connect() -> psycopg.Connection[Any]:
-        given = conninfo_to_dict(url)
-        wanted: dict[str, str | int] = {**NETWORK, "application_name": application_name}
-        defaults = {name: value for name, value in wanted.items() if name not in given}
-        # Packed rows and JSON are UTF-8, whatever the URL, a variable or the role asks for.
-        info = make_conninfo(url, **defaults, client_encoding="UTF8")
-        connection = psycopg.connect(info, autocommit=True, prepare_threshold=None)
+        return _dial(url, application_name, read_only=read_only)
+
+    engine = create_engine(
+        "postgresql+psycopg://", creator=connect, poolclass=pool, pool_reset_on_return=None, use_native_hstore=False
+    )
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        _begin_in_session(connection, read_only=read_only)
+
+    return engine
+
+
+def _begin_in_session(connection: Connection, *, read_only: bool) -> None:
+    """A transaction in another process than the session's would not be under the session's lock."""
+    driver = driver_of(connection)
+    try:
+        pid = settings.begin(driver, read_only=read_only, also=connection.get_execution_options().get("also"))
+        _require_pid(connection, pid)
+    except BaseException:
+        with suppress(psycopg.Error):
+            driver.rollback()
+        raise
+
+
+def _require_pid(connection: Connection, pid: int) -> None:
+    if connection.info.get(SESSION_PID, pid) != pid:
+        raise DatabaseError(POOLED)
+
+
+def driver_of(connection: Connection) -> "psycopg.Connection[Any]":
+    """The driver's connection inside."""
+    driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+    return driver
+
+
+def _dial(url: str, application_name: str, *, read_only: bool) -> "psycopg.Connection[Any]":
+    """A connection whose server has answered: a pooler takes calls for a server that is silent."""
+    given = conninfo_to_dict(url)
+    wanted: dict[str, str | int] = {**NETWORK, "application_name": application_name}
+    defaults = {name: value for name, value in wanted.items() if name not in given}
+    # Whatever the URL or a variable asks for: what follows is read before the contract holds.
+    info = make_conninfo(url, **defaults, client_encoding="UTF8")
+
+    def dial() -> psycopg.Connection[Any]:
+        connection = psycopg.connect(info, prepare_threshold=None)
         try:
-            _set_up(connection)
+            _require_service(connection, read_only=read_only)
         except BaseException:
             connection.close()
             raise
         return connection
 
-    # Nothing to reset: a connection that comes back is closed, and one that was lost could only complain.
-    return create_engine("postgresql+psycopg://", creator=connect, poolclass=NullPool, pool_reset_on_return=None)
+    try:
+        return in_background(dial, stop=threading.Event(), seconds=OPEN_SECONDS, discard=psycopg.Connection.close)
+    except TimeoutError:
+        raise psycopg.errors.ConnectionTimeout("it does not answer") from None
 
 
-def _set_up(connection: "psycopg.Connection[Any]") -> None:
-    connection.execute(SET, (list(SESSION), list(SESSION.values())))
-    with suppress(pg.InvalidParameterValue):  # a server on Windows cannot look whether we are still there
-        connection.execute(SET, (["client_connection_check_interval"], ["500ms"]))
-    connection.autocommit = False
+def _require_service(connection: "psycopg.Connection[Any]", *, read_only: bool) -> None:
+    """Raise unless the server takes such transactions; what SQLAlchemy asks first, it asks in one that only reads."""
+    connection.isolation_level, connection.deferrable = psycopg.IsolationLevel.READ_COMMITTED, False
+    connection.read_only = True
+    try:
+        row = connection.execute(IN_RECOVERY).fetchone()
+    except psycopg.errors.ProtocolViolation:
+        raise DatabaseError(IN_STATEMENT_MODE) from None
+    connection.rollback()
+    if row and row[0] and not read_only:
+        raise DatabaseError("the database is a standby and takes no writes: DATABASE_URL must lead to the primary")

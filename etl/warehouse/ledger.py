@@ -58,10 +58,11 @@ def save_resource(
     connection.execute(statement.on_conflict_do_update(index_elements=["account", "run_id", "resource"], set_=values))
 
 
-def finish_run(connection: Connection, run: Run, *, outcome: str, error: str | None) -> None:
-    """Afterwards the run is closed with its outcome."""
+def finish_run(connection: Connection, run: Run, *, outcome: str, error: str | None) -> bool:
+    """Afterwards the run is closed with its outcome; False if it is not on record."""
     mine = (sync_runs.c.account == run.account, sync_runs.c.run_id == run.run_id)
-    connection.execute(update(sync_runs).where(*mine).values(outcome=outcome, error=error, finished_at=func.now()))
+    closed = update(sync_runs).where(*mine).values(outcome=outcome, error=error, finished_at=func.now())
+    return bool(connection.execute(closed).rowcount)
 
 
 def seconds_since_listing(connection: Connection, account: str) -> float | None:

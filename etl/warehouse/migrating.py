@@ -5,14 +5,22 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import errors as pg
-from sqlalchemy import Connection, select, table
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.sql import column
 
-from etl.errors import DatabaseError
+from etl.errors import DatabaseError, one_line
 from etl.warehouse.connections import open_engine
+from etl.warehouse.sql import statement
 from etl.warehouse.sqlstates import translated
-from etl.warehouse.tables import REVISION, SCHEMA
+from etl.warehouse.tables import REVISION, SCHEMA, metadata
+
+MOST_SHOWN = 40
+VERSIONS = f"{SCHEMA}.alembic_version"
+PUT_BACK = (
+    "restore it from a backup, or, if this version made the tables, write its revision there by hand: "
+    f"CREATE TABLE IF NOT EXISTS {VERSIONS} (version_num varchar(32) PRIMARY KEY), and into it '{REVISION}'"
+)
+START_AGAIN = f"restore them from a backup, or rename the schema {SCHEMA} and begin anew"
 
 
 def migrations_folder() -> Path:
@@ -35,11 +43,10 @@ def migrate(url: str) -> tuple[str | None, str]:
     """Afterwards the schema is at head; nothing is touched if it was. Says the revision before and after."""
     from alembic import command  # noqa: PLC0415 - see _alembic
 
-    with translated(), open_engine(url).connect() as connection:
+    with translated(), open_engine(url, application_name="talkdesk-etl migrate").connect() as connection:
         before = revision(connection)
         if before == REVISION:
             return before, REVISION
-        require_known(before)
         config = _alembic()
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
@@ -56,33 +63,71 @@ def migration_sql() -> str:
     return output.getvalue()
 
 
-def revision(connection: Connection) -> str | None:
-    """The schema's revision; None if it was never migrated."""
-    version = table("alembic_version", column("version_num"), schema=SCHEMA)
-    try:
-        found: str | None = connection.execute(select(version.c.version_num)).scalar()
-    except DBAPIError as error:
-        connection.rollback()
-        if isinstance(error.orig, pg.UndefinedTable | pg.InvalidSchemaName):
-            return None
-        raise
-    connection.rollback()
-    return found
-
-
 def require_head(connection: Connection) -> None:
     """Raise unless the schema is the one this code was written for."""
     found = revision(connection)
     if found != REVISION:
-        require_known(found)
         state = "has never been migrated" if found is None else f"is at revision {found}, not at {REVISION}"
         raise DatabaseError(f"the schema {state}: run `talkdesk-etl migrate` with the same version of talkdesk-etl")
 
 
-def require_known(found: str | None) -> None:
-    """Raise if the revision is of a newer version than this one."""
-    known = {path.name.partition("_")[0] for path in (migrations_folder() / "versions").glob("*.py")}
-    if found is not None and found not in known:
+def revision(connection: Connection) -> str | None:
+    """The schema's revision, one that this version knows; None if it was never migrated; else raise with a way out."""
+    try:
+        return _judged(*_state(connection))
+    except DatabaseError:  # perhaps somebody migrated it between the two looks
+        return _judged(*_state(connection))
+
+
+def _state(connection: Connection) -> tuple[set[str], list[str | None] | None]:
+    """Which of our tables are there, and what Alembic's table says; None without such a table."""
+    connection.rollback()
+    try:
+        there = set(connection.scalars(statement("tables_there"), {"names": list(_names())}))
+        return there, _rows(connection)
+    finally:
+        connection.rollback()
+
+
+def _rows(connection: Connection) -> list[str | None] | None:
+    try:
+        return list(connection.scalars(statement("revisions")))
+    except DBAPIError as error:
+        match error.orig:
+            case pg.UndefinedTable() | pg.InvalidSchemaName():
+                return None
+            case pg.UndefinedColumn():
+                raise DatabaseError(f"{VERSIONS} is not Alembic's table: rename it, and {PUT_BACK}") from None
+            case pg.InsufficientPrivilege():
+                grants = f"GRANT USAGE ON SCHEMA {SCHEMA}; GRANT SELECT ON {VERSIONS}"
+                raise DatabaseError(f"the role lacks a right: {grants}") from None
+        raise
+
+
+def _judged(there: set[str], rows: list[str | None] | None) -> str | None:
+    lacking = sorted(_names() - there)
+    if not rows:
+        if not there:
+            return None
+        state = "is not there" if rows is None else "is empty"
+        raise DatabaseError(f"{VERSIONS} {state}, but tables of its schema are: {PUT_BACK}")
+    if len(rows) > 1:
+        raise DatabaseError(f"{VERSIONS} has {len(rows)} rows, and may have one: delete all, and {PUT_BACK}")
+    found = one_line(rows[0] or "")[:MOST_SHOWN]
+    if not found:
+        raise DatabaseError(f"{VERSIONS} names no revision: delete its row, and {PUT_BACK}")
+    if found not in _known():
         raise DatabaseError(
             f"the schema is at revision {found}, which this version does not know: install the newer talkdesk-etl"
         )
+    if found == REVISION and lacking:
+        raise DatabaseError(f"the schema is not complete, it lacks {', '.join(lacking)}: {START_AGAIN}")
+    return found
+
+
+def _names() -> set[str]:
+    return {table.name for table in metadata.sorted_tables}
+
+
+def _known() -> set[str]:
+    return {path.name.partition("_")[0] for path in (migrations_folder() / "versions").glob("*.py")}

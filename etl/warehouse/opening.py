@@ -38,8 +38,7 @@ def _readable(url: str) -> str:
 
 @contextmanager
 def read_only(url: str) -> Iterator[Connection]:
-    """A connection in a read-only transaction on a schema at head."""
-    with translated(), open_engine(url).connect() as connection:
+    """A connection to a schema at head, on which nothing can be written."""
+    with translated(), open_engine(url, read_only=True).connect() as connection:
         require_head(connection)
-        connection.exec_driver_sql("SET TRANSACTION READ ONLY")
         yield connection

@@ -3,31 +3,36 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import psycopg
-from psycopg.errors import LockNotAvailable
+from psycopg.errors import LockNotAvailable, UndefinedTable
 from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import DataError, DBAPIError, OperationalError
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_after_delay, wait_random_exponential
 
-from etl.errors import Interrupted, LockHeld
+from etl.errors import DatabaseError, Interrupted, LockHeld, WarehouseReplaced
 from etl.threads import in_background
-from etl.warehouse.guard import Guard
+from etl.warehouse import pooling, settings
+from etl.warehouse.connections import OPEN_SECONDS, SESSION_PID, driver_of
+from etl.warehouse.guard import Guard, Watched
 from etl.warehouse.migrating import require_head
 from etl.warehouse.sql import statement
-from etl.warehouse.sqlstates import is_lost, may_pass, translated
-from etl.warehouse.tables import sync_runs
+from etl.warehouse.sqlstates import describe, driver_error, is_lost, may_pass, translated
 
 T = TypeVar("T")
 
 LOCK_WAIT = "1900ms"  # the contract allows two seconds in all
-OPEN_SECONDS = 12.0
 RECONNECT_SECONDS = 15.0  # with the ten that it takes to notice a silence, below the contract's thirty
 ATTEMPTS = 5
 XID = text("SELECT pg_current_xact_id_if_assigned()::text")
 XACT_STATUS = text("SELECT pg_xact_status(CAST(:xid AS xid8))")
+REPLACED = "the database is older than this run, as after a failover or from a copy: sync again"
+NO_STANDBY = (
+    "no synchronous standby confirms what is committed: it is stored on the primary alone; "
+    "bring the standby back, or correct synchronous_standby_names"
+)
 
 
 class _Commit(NamedTuple):
@@ -37,27 +42,42 @@ class _Commit(NamedTuple):
     result: Any
 
 
+class _Before(NamedTuple):
+    """What a connection that takes the place of a lost one must find again."""
+
+    database: int
+    xid: str | None = None
+
+
 class Warehouse:
     """A connection that holds the account's lock; a lost one is replaced unless another run came in between.
 
-    `is_gone`: the database could not be reached, or not any more.
+    `is_on_record` once the ledger has the run's row, which from then on must be there. `is_gone`: the database could
+    not be reached, or not any more; that a session was ended does not mean it.
     """
 
     def __init__(
         self, engine: Engine, account: str, *, run_id: str, stop: threading.Event, dry_run: bool = False
     ) -> None:
-        self._engine, self._account, self._run_id, self._dry_run = engine, account, run_id, dry_run
+        self._engine = engine.execution_options(also=settings.BATCHES)
+        self._account, self._run_id, self._dry_run = account, run_id, dry_run
         self._connection: Connection | None = None
-        self._driver: psycopg.Connection[Any] | None = None
-        self._guard = Guard(lambda: self._driver, stop=stop)
+        self._witness: Connection | None = None
+        self._watched: Watched | None = None
+        self._guard = Guard(lambda: self._watched, stop=stop)
         self._commit: _Commit | None = None
+        self._before: _Before | None = None
+        self.is_on_record = False
         self.is_gone = False
 
     def open(self) -> None:
-        """Afterwards this session is connected, at head, and holds the account's lock; else an error says why."""
+        """Afterwards this session is connected, at head, and holds the account's lock; else an error says why.
+
+        Nobody waits for a database that was never there; a session that was ended is begun again.
+        """
         self._guard.start()
         with self._explained():
-            self._connect(OPEN_SECONDS)
+            self._reconnect(OPEN_SECONDS, lambda error: is_lost(error) and not self.is_gone)
 
     def closing(self) -> None:
         """From now on a stop leaves transactions a moment: the run is being closed."""
@@ -82,7 +102,15 @@ class Warehouse:
         )
         with self._explained():
             result: T = retrying(self._attempt, unit)
+        self._require_the_standby()
         return result
+
+    @property
+    def reason_to_end(self) -> DatabaseError | None:
+        """Why no other account need try."""
+        if self.is_gone:
+            return DatabaseError("the database cannot be reached")
+        return DatabaseError(NO_STANDBY) if self._guard.standby_is_gone else None
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -93,13 +121,14 @@ class Warehouse:
             except (DBAPIError, psycopg.Error) as error:
                 if self._guard.halt.is_set():
                     raise Interrupted("interrupted") from None
-                self.is_gone = is_lost(error)
+                if self.is_on_record and isinstance(driver_error(error), UndefinedTable):
+                    raise WarehouseReplaced(describe(error)) from None
                 raise
 
     def _attempt(self, unit: Callable[[Connection], T]) -> T:
-        connection = self._connection or self._reconnect()
+        connection = self._connection or self._reconnect(RECONNECT_SECONDS, is_lost)
         try:
-            if self._commit and _is_committed(connection, self._commit):
+            if self._commit and _has_committed(connection, self._commit.xid):
                 known: T = self._commit.result
                 return known
             return self._run(connection, unit)
@@ -110,43 +139,41 @@ class Warehouse:
 
     def _run(self, connection: Connection, unit: Callable[[Connection], T]) -> T:
         with connection.begin() as transaction:
-            # Without statistics the planner would join a batch row by row with the whole account.
-            connection.exec_driver_sql("SET LOCAL enable_nestloop = off")
+            if self._guard.standby_is_gone:
+                connection.execute(_set("synchronous_commit", "local", is_local=True))
             result = unit(connection)
+            xid = connection.scalar(XID)
             if self._dry_run:
                 transaction.rollback()
             else:
-                self._commit = _Commit(connection.scalar(XID), result)
+                self._commit = _Commit(xid, result)
+        if self._before and xid and not self._dry_run:
+            self._before = self._before._replace(xid=xid)
         return result
 
-    def _reconnect(self) -> Connection:
-        """A new session under the same lock."""
-        ends = time.monotonic() + RECONNECT_SECONDS
+    def _require_the_standby(self) -> None:
+        """Raise if a commit was not confirmed; the run is then closed without waiting for it once more."""
+        if self._guard.standby_is_gone and not self._guard.is_closing:
+            raise DatabaseError(NO_STANDBY)
+
+    def _reconnect(self, seconds: float, may_pass: Callable[[BaseException], bool]) -> Connection:
+        """A session under the lock, a new one under the same lock if there was one before."""
+        ends = time.monotonic() + seconds
         retrying = Retrying(
-            retry=retry_if_exception(lambda error: is_lost(error) and not self._guard.halt.is_set()),
-            stop=stop_after_delay(RECONNECT_SECONDS),
+            retry=retry_if_exception(lambda error: may_pass(error) and not self._guard.halt.is_set()),
+            stop=stop_after_delay(seconds),
             wait=wait_random_exponential(multiplier=0.2, max=2),
             sleep=self._pause,
             reraise=True,
         )
-        try:
-            return retrying(lambda: self._connect(max(ends - time.monotonic(), 1)))
-        except (DBAPIError, psycopg.Error) as error:
-            self.is_gone = is_lost(error)
-            raise
+        return retrying(lambda: self._connect(max(ends - time.monotonic(), 1)))
 
     def _pause(self, seconds: float) -> None:
         if self._guard.halt.wait(seconds):
             raise Interrupted("interrupted")
 
     def _connect(self, seconds: float) -> Connection:
-        try:
-            connection = in_background(
-                self._engine.connect, stop=self._guard.halt, seconds=seconds, discard=Connection.close
-            )
-        except TimeoutError:
-            raise psycopg.errors.ConnectionTimeout("it does not answer") from None
-        self._connection, self._driver = connection, connection.connection.driver_connection
+        connection = self._connection = self._dial(seconds)
         try:
             self._prepare(connection)
         except BaseException:
@@ -154,12 +181,32 @@ class Warehouse:
             raise
         return connection
 
+    def _dial(self, seconds: float) -> Connection:
+        """A connection, nothing more; afterwards it is known whether the database can be reached."""
+        try:
+            connection = in_background(
+                self._engine.connect, stop=self._guard.halt, seconds=seconds, discard=pooling.close
+            )
+        except TimeoutError:
+            self.is_gone = True
+            raise psycopg.errors.ConnectionTimeout("it does not answer") from None
+        except (DBAPIError, psycopg.Error, DatabaseError):
+            self.is_gone = True
+            raise
+        self.is_gone = False
+        return connection
+
     def _prepare(self, connection: Connection) -> None:
-        """The session bears the run's name, is at head and holds the lock."""
+        """The session is our own, bears the run's name, is at head and holds the lock of the run that is on record."""
+        self._watched = Watched(driver_of(connection), driver_of(connection).info.backend_pid)
+        self._witness = pooling.require_own_session(connection, self._engine.connect, stop=self._guard.halt)
+        pid = connection.info[SESSION_PID] = settings.keep(driver_of(connection))
         name = f"talkdesk-etl {self._run_id}"
         with connection.begin():
-            connection.execute(select(func.set_config("application_name", name, False)))  # noqa: FBT003
+            connection.execute(_set("application_name", name, is_local=False))
             connection.execute(statement("end_leftovers"), {"name": name})
+        witness = driver_of(self._witness) if self._witness else None
+        self._watched = Watched(driver_of(connection), pid, witness)
         require_head(connection)
         self._lock(connection)
         self._require_the_run(connection)
@@ -169,7 +216,7 @@ class Warehouse:
         lock = f"talkdesk-etl {self._account}"
         try:
             with connection.begin():
-                connection.execute(select(func.set_config("lock_timeout", LOCK_WAIT, True)))  # noqa: FBT003
+                connection.execute(_set("lock_timeout", LOCK_WAIT, is_local=True))
                 connection.execute(select(func.pg_advisory_lock(func.hashtextextended(lock, 0))))
         except OperationalError as error:
             if not isinstance(error.orig, LockNotAvailable):
@@ -178,35 +225,46 @@ class Warehouse:
             raise LockHeld(f"another sync of account {self._account} is at work{holder}") from None
 
     def _require_the_run(self, connection: Connection) -> None:
-        """Raise if another run has closed this one as died: what this one read is older than what that one wrote."""
-        mine = (sync_runs.c.account == self._account, sync_runs.c.run_id == self._run_id)
+        """Raise if another run has closed this one as died, or if the database has forgotten what it knew of it."""
         with connection.begin():
-            outcome = connection.scalar(select(sync_runs.c.outcome).where(*mine))
+            run = {"account": self._account, "run_id": self._run_id}
+            database, outcome = connection.execute(statement("run_on_record"), run).one()
         if outcome == "died":
             raise LockHeld(f"another sync of account {self._account} took over while the connection was lost")
+        before = self._before or _Before(database)
+        if database != before.database or (self.is_on_record and outcome is None):
+            raise WarehouseReplaced(REPLACED)
+        if before.xid and not _has_committed(connection, before.xid):
+            raise WarehouseReplaced(REPLACED)
+        self._before = before
 
     def _disconnect(self) -> None:
-        connection, self._connection, self._driver = self._connection, None, None
-        if connection is not None:
-            with suppress(DBAPIError, psycopg.Error):
-                connection.close()
+        connections = (self._connection, self._witness)
+        self._connection, self._witness, self._watched = None, None, None
+        for connection in filter(None, connections):
+            pooling.close(connection)
 
 
-def _is_committed(connection: Connection, commit: _Commit) -> bool:
+def _set(name: str, value: str, *, is_local: bool) -> Any:
+    return select(func.set_config(name, value, is_local))
+
+
+def _has_committed(connection: Connection, xid: str | None) -> bool:
     """What became of the transaction; its session has ended, for its lock is ours."""
-    if commit.xid is None:
+    if xid is None:
         return False
     try:
         with connection.begin():
-            return bool(connection.scalar(XACT_STATUS, {"xid": commit.xid}) == "committed")
+            return bool(connection.scalar(XACT_STATUS, {"xid": xid}) == "committed")
     except DataError:  # after a failover the number may lie in the future
         return False
 
 
 def _holder(connection: Connection, lock: str) -> str:
+    """The run that holds the lock, unless its session belongs to a role that we may not see."""
     with connection.begin():
         found = connection.execute(statement("lock_holder"), {"lock": lock}).first()
     if found is None:
         return ""
-    run = found.application_name.removeprefix("talkdesk-etl ")
+    run = found.application_name.removeprefix("talkdesk-etl ") or "without a name"
     return f": run {run}, since {found.since:%Y-%m-%d %H:%M:%S} UTC"

@@ -15,18 +15,20 @@ NOT_STORABLE = frozenset({"22", "54"})  # data exceptions, program limits
 
 WORDS: dict[str, str] = {
     "22": "a value does not fit into its column",
+    "22P05": "the encoding of the database lacks a character: UTF8 has all",
     "54": "a value is larger or deeper than the database can hold",
     "28": "the database refused the login: check user and password",
     "3D000": "the database does not exist: create it, or correct DATABASE_URL",
     "42501": "the role lacks a right: see the GRANTs in the README",
-    "42P01": "the schema is not complete: run `talkdesk-etl migrate`",
+    "42P01": "the schema is not complete: restore it from a backup, or rename it and begin anew",
     "3F000": "the schema does not exist: run `talkdesk-etl migrate`",
     "25006": "the database is read-only",
+    "25P04": "a transaction took longer than transaction_timeout allows: raise it for this role",
     "53100": "the database's disk is full",
     "53200": "the database is out of memory",
     "53300": "the database has no connection left",
     "55P03": "a table is locked by somebody else: see pg_stat_activity, then try again",
-    "57014": "the statement was cancelled by the database",
+    "57014": "the statement was cancelled by the database: see statement_timeout",
     "40": "the database ended a deadlock or a conflict: try again",
     "0A000": "the database cannot do what is asked",
 }

@@ -56,6 +56,7 @@ def differences(connection: Connection) -> list[Any]:
         "compare_server_default": True,
         "version_table_schema": tables.SCHEMA,
     }
+    connection.dialect.default_schema_name = None  # a role that is called like the schema has it for its own
     found: list[Any] = compare_metadata(MigrationContext.configure(connection, opts=options), tables.metadata)
     return found
 

@@ -20,6 +20,7 @@ from etl.warehouse.embedded.binaries import binaries_for
 from etl.warehouse.embedded.locks import await_lock, open_private, read_owned, shared, try_lock, unlink_owned
 from etl.warehouse.embedded.owners import LOCALE, run
 from etl.warehouse.embedded.places import SOCKET, SUPERUSER, Cluster, entered, explained, make_home
+from etl.warehouse.settings import keep
 
 logger = logging.getLogger(__name__)
 
@@ -167,6 +168,7 @@ def _forget_the_dead(cluster: Cluster) -> None:
 def _require_database(cluster: Cluster) -> None:
     try:
         with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
+            keep(connection)
             found = connection.execute("SELECT FROM pg_catalog.pg_database WHERE datname = %s", (DATABASE,))
             if not found.rowcount:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))

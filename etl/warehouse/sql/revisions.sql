@@ -1,0 +1,1 @@
+SELECT version_num::text FROM talkdesk.alembic_version
