@@ -284,7 +284,7 @@ sync_runs = Table(
         "account",
         "started_at",
         "run_id",
-        postgresql_where=text("window_from IS NULL AND window_to IS NULL AND (hashtext(run_id) & 7) = 0"),
+        postgresql_where=text("window_from IS NULL AND window_to IS NULL AND (hashtext(run_id) & 15) = 0"),
     ),
     comment="Ledger: one row per run and account.",
 )
@@ -326,10 +326,17 @@ sync_run_resources = Table(
         postgresql_where=text("complete"),
     ),
     Index(
+        "sync_run_resources_incomplete_idx",
+        "account",
+        "resource",
+        "run_id",
+        postgresql_where=text("NOT complete"),
+    ),
+    Index(
         "sync_run_resources_sample_idx",
         "account",
         "run_id",
-        postgresql_where=text("resource = 'imports' AND complete AND (hashtext(run_id) & 7) = 0"),
+        postgresql_where=text("resource = 'imports' AND complete AND (hashtext(run_id) & 15) = 0"),
     ),
     comment="Ledger: one row per run, account and resource.",
 )

@@ -16,6 +16,7 @@ BEFORE = FOLDER.with_name("0002_views")
 VIEWS = ("import_history", "sync_health", "coverage_gaps")
 INDEXES = (
     ("sync_run_resources", "sample"),
+    ("sync_run_resources", "incomplete"),
     ("sync_run_resources", "complete"),
     ("sync_runs", "sample"),
     ("sync_runs", "duration"),
@@ -31,7 +32,7 @@ COLUMNS_OF_THEN = """
         created_at, updated_by, updated_at, canceled_by, canceled_at, extra, first_seen_at, last_changed_at,
         records_loaded_at, expired_at,
 """
-IN_THE_SAMPLE = "(hashtext(run_id) & 7) = 0"
+IN_THE_SAMPLE = "(hashtext(run_id) & 15) = 0"
 
 
 def _statements(file: Path) -> Iterator[str]:
@@ -91,6 +92,7 @@ def _create_indexes() -> None:
     whole = f"window_from IS NULL AND window_to IS NULL AND {IN_THE_SAMPLE}"
     _index("sync_runs", "sample", "account", "started_at", "run_id", where=whole)
     _index("sync_run_resources", "complete", "account", "resource", "run_id", where="complete", include=("seconds",))
+    _index("sync_run_resources", "incomplete", "account", "resource", "run_id", where="NOT complete")
     listings = f"resource = 'imports' AND complete AND {IN_THE_SAMPLE}"
     _index("sync_run_resources", "sample", "account", "run_id", where=listings)
 
