@@ -1,20 +1,26 @@
 """What may be kept of the cells of records: dropped and hashed before anything is written; pure."""
 
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from etl.jsontext import json_bytes, json_text
 from etl.rows import RecordErrorRow
 from etl.transform.columns import parse_text
+from etl.transform.quoting import Secrets, looks_like_a_code
+
+_NO_CELLS = frozenset({"id", "line", "line_number", "status", "error", "errors", "_links"})
 
 
 @dataclass(frozen=True)
 class Privacy:
     """What may be kept of the cells of records.
 
-    `drop` keeps no cell, and of errors only code and field, because their texts may quote a cell.
+    `drop` keeps no cell, and of errors only a code and a field that look like a code and repeat no cell.
     The cells named in `hash_columns` (at the top level of a record or under `data`) become an HMAC-SHA256
-    of their JSON text; an error that quotes one of them (in any case) keeps only code and field.
+    of their JSON text. An error that quotes one of them, or a word of it, however spelt, loses its texts, and its code
+    or field, too, if that quotes one; an id, a status or a cell named after errors that does is itself hashed.
+    A field that is the name of one of the record's columns stays. What cannot be told counts as quoted.
     A record that is no object has no cells to tell apart, so all of it is dropped or hashed;
     so is one that is too large.
     """
@@ -27,17 +33,25 @@ class Privacy:
         """A copy of the record that holds only what may be kept."""
         if not self.hash_columns:
             return item.copy()
+        secrets = self._secrets(item)
         cells = self._hashed(item)
+        for name in ("id", "status"):
+            if (text := parse_text(cells.get(name))) and cells[name] is item[name] and secrets.in_name(text):
+                cells[name] = self._digest(item[name])
         if isinstance(cells.get("data"), dict):
             cells["data"] = self._hashed(cells["data"])
+        for level in _levels(cells):
+            # The record's own errors are no cells: they become rows.
+            self._hash_errors(level, secrets, spare=("error", "errors") if level is cells else ())
         return cells
 
     def errors(self, item: dict[str, Any], rows: list[RecordErrorRow]) -> list[RecordErrorRow]:
-        """The error rows of the record, without the texts that may not be kept."""
-        if self.record_data == "drop":
-            return [_bare(row) for row in rows]
-        secrets = self._secrets(item) if self.hash_columns else []
-        return [_bare(row) if _quotes(row, secrets) else row for row in rows]
+        """The error rows of the record, without what may not be kept of them."""
+        if self.record_data == "keep" and not self.hash_columns:
+            return rows
+        secrets = self._secrets(item)
+        columns = {name for level in _levels(item) for name in level}
+        return [self._kept(row, secrets, columns) for row in rows]
 
     def rejected(self, item: object, position: int) -> str:
         """The text that may be kept of a record that is rejected."""
@@ -49,26 +63,46 @@ class Privacy:
         named = {name: cells[name] for name in self.hash_columns if cells.get(name) is not None}
         return cells | {name: self._digest(value) for name, value in named.items()}
 
+    def _hash_errors(self, cells: dict[str, Any], secrets: Secrets, *, spare: Collection[str]) -> None:
+        """Afterwards no cell that is named after errors quotes a hashed one."""
+        for name, value in cells.items():
+            is_error = "error" in name.lower() and name not in self.hash_columns and name not in spare
+            if is_error and value and secrets.in_text(json_text(value)):
+                cells[name] = self._digest(value)
+
     def _digest(self, value: object) -> str:
         import hmac  # noqa: PLC0415 - OpenSSL holds 4 MiB in the process that flattens, and few hash
 
         return hmac.digest(self.hash_key, json_bytes(value), "sha256").hex()
 
-    def _secrets(self, item: dict[str, Any]) -> list[str]:
-        nested = item.get("data")
-        levels = [item, nested] if isinstance(nested, dict) else [item]
-        values = [cells[name] for cells in levels for name in self.hash_columns if name in cells]
-        # A list or an object has no text of its own; the empty one is found everywhere, so errors go bare.
-        return [_inner_text(parse_text(value) or "") for value in values if value not in (None, "")]
+    def _secrets(self, item: dict[str, Any]) -> Secrets:
+        is_all = self.record_data == "drop"
+        return Secrets(
+            value
+            for level in _levels(item)
+            for name, value in level.items()
+            if name in self.hash_columns or (is_all and (level is not item or name not in _NO_CELLS | {"data"}))
+        )
+
+    def _kept(self, row: RecordErrorRow, secrets: Secrets, columns: set[str]) -> RecordErrorRow:
+        is_dropped = self.record_data == "drop"
+
+        def may_stay(name: str | None) -> bool:
+            return name is None or not ((is_dropped and not looks_like_a_code(name)) or secrets.in_name(name))
+
+        texts = json_text([row.message, row.description, row.field_description]) + row.extra.decode()
+        row = row._replace(
+            code=row.code if may_stay(row.code) else None,
+            field=row.field if row.field in columns or may_stay(row.field) else None,
+        )
+        return _bare(row) if is_dropped or secrets.in_text(texts) else row
 
 
-def _inner_text(text: str) -> str:
-    return json_text(text)[1:-1].lower()
-
-
-def _quotes(row: RecordErrorRow, secrets: list[str]) -> bool:
-    text = (json_text(row[2:-1]) + row.extra.decode()).lower() if secrets else ""
-    return any(secret in text for secret in secrets)
+def _levels(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Where cells stand: beside the record's own keys, and under `data`."""
+    yield item
+    if isinstance(item.get("data"), dict):
+        yield item["data"]
 
 
 def _bare(row: RecordErrorRow) -> RecordErrorRow:

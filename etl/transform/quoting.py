@@ -1,0 +1,151 @@
+"""Whether a text quotes a cell, however it spells it: for errors, which repeat what they complain of; pure.
+
+A cell `Anna Schmidt <a@b.example>` may come back as `ANNA&nbsp;SCHMIDT`, `Anna%20Schmidt`, `"Anna\\u0020Schmidt"`
+or `A@B.EXAMPLE`. So both are brought to one form before they are compared: escapes undone, case and accents level,
+nothing left but letters and digits. What cannot be told counts as quoted.
+"""
+
+import html
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+from urllib.parse import unquote
+
+from etl.jsontext import REPLACEMENT
+from etl.transform.columns import parse_text
+
+MAX_ESCAPES = 4
+"""So many times a text may have been escaped; one that is still not plain then is not understood."""
+MAX_COMPARED = 1_000_000
+"""So many characters, times cells, are looked through for one record: twenty cells and 50 kB of errors."""
+SHORT = 4
+"""Fewer letters or digits stand in many words by chance: a part of a cell that is so short has to be a word."""
+
+_ESCAPED = re.compile(r"[&%\\]")
+_ESCAPE = re.compile(r"(?:\\u\{?|\\x|%u|&#x)([0-9a-fA-F]{1,6})[;}]?|\\[nrtbfv]")
+_WORD = re.compile(r"[^\W_]+")
+_CODE = re.compile(r"[A-Za-z0-9][\w.:/-]{0,63}", re.ASCII)
+
+
+def looks_like_a_code(text: str) -> bool:
+    """True of a short identifier: `E-1003`, `email.taken`."""
+    return _CODE.fullmatch(text) is not None
+
+
+class Secrets:
+    """The cells that no text may quote.
+
+    `whole` are they in the one form, `words` the parts of which they are made.
+    `is_vague`: there is one without a letter or digit, or with many values, so that it cannot be told from anything.
+    """
+
+    def __init__(self, cells: Iterable[Any]) -> None:
+        self._whole: set[str] = set()
+        self._words: set[str] = set()
+        self._is_vague = False
+        self._compared = 0
+        for cell in cells:
+            self._add(cell)
+        self._long = [part for part in self._whole | self._words if len(part) >= SHORT]
+        self._long_whole = [part for part in self._whole if len(part) >= SHORT]
+        self._short_whole = [part for part in self._whole if len(part) < SHORT]
+
+    def in_text(self, text: str) -> bool:
+        """True if the text quotes a cell or a part of one, or if that cannot be told."""
+        form = _plain(text)
+        return (
+            self._is_vague
+            or form.is_unclear
+            or bool(form.words & self._words)
+            or self._any_in(form, self._long)
+            or self._any_in(form, self._short_whole)
+        )
+
+    def in_name(self, name: str) -> bool:
+        """True if a code, an id or a column's name quotes a cell, or a word of one as a word of its own."""
+        form = _plain(name)
+        return (
+            form.is_unclear
+            or (self._is_vague and not looks_like_a_code(name))
+            or bool((form.words | form.glued) & (self._words | self._whole))
+            or self._any_in(form, self._long_whole)
+        )
+
+    def _add(self, cell: object) -> None:
+        self._is_vague = self._is_vague or isinstance(cell, bool | list | dict)
+        for text in _texts(cell):
+            form = _plain(text)
+            self._is_vague = self._is_vague or form.is_unclear or (form.glued == {""} and not text.isspace())
+            self._whole |= form.glued - {""}
+            self._words |= {word for word in form.words if len(word) > 1}
+
+    def _any_in(self, form: "_Form", parts: list[str]) -> bool:
+        for glued in form.glued:
+            self._compared += len(parts) * len(glued)
+            if self._compared > MAX_COMPARED or any(part in glued for part in parts):
+                return True
+        return False
+
+
+class _Form(NamedTuple):
+    """A text in the one form, once for each time that an escape was undone: glued together, and its words."""
+
+    glued: set[str]
+    words: set[str]
+    is_unclear: bool
+
+
+def _plain(text: str) -> _Form:
+    glued, words = set(), set()
+    for step in _unescaped(text):
+        level = _level(step)
+        glued.add("".join(_WORD.findall(level)))
+        words.update(_WORD.findall(level))
+        text = step
+    return _Form(glued, words, is_unclear=REPLACEMENT in text or text != _unescape(text))
+
+
+def _unescaped(text: str) -> Iterator[str]:
+    """The text, and what it becomes as escapes are undone again and again, as far as that is looked at."""
+    yield text
+    for _ in range(MAX_ESCAPES):
+        plainer = _unescape(text)
+        if plainer == text:
+            return
+        yield plainer
+        text = plainer
+
+
+def _unescape(text: str) -> str:
+    return html.unescape(unquote(_ESCAPE.sub(_character, text))) if _ESCAPED.search(text) else text
+
+
+def _character(escape: re.Match[str]) -> str:
+    if escape[1] is None:
+        return " "
+    number = int(escape[1], 16)
+    return chr(number) if number < 0x110000 and not 0xD800 <= number < 0xE000 else REPLACEMENT  # noqa: PLR2004
+
+
+def _level(text: str) -> str:
+    """The text without differences of case, width and accents."""
+    if text.isascii():
+        return text.lower()
+    # Turkish i, with and without its dot, meets in capitals, German sz in small letters.
+    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold().upper()).lower()
+    return "".join(character for character in folded if not unicodedata.combining(character))
+
+
+def _texts(value: object) -> Iterator[str]:
+    """Every text and number in the value, blank ones left out."""
+    pending = [value]
+    while pending:
+        first = pending.pop()
+        if isinstance(first, list):
+            pending.extend(first)
+        elif isinstance(first, dict):
+            pending.extend(first.values())
+            pending.extend(first)
+        elif text := parse_text(first):
+            yield text
