@@ -1,6 +1,6 @@
-"""Whether a text quotes a cell, however it spells it: for errors, which repeat what they complain of; pure.
+r"""Whether a text quotes a cell, however it spells it: for errors, which repeat what they complain of; pure.
 
-A cell `Anna Schmidt <a@b.example>` may come back as `ANNA&nbsp;SCHMIDT`, `Anna%20Schmidt`, `"Anna\\u0020Schmidt"`
+A cell `Anna Schmidt <a@b.example>` may come back as `ANNA&nbsp;SCHMIDT`, `Anna%20Schmidt`, `"Anna\u0020Schmidt"`
 or `A@B.EXAMPLE`. So both are brought to one form before they are compared: escapes undone, case and accents level,
 nothing left but letters and digits. What cannot be told counts as quoted.
 """
