@@ -7,19 +7,23 @@ from typing import Any
 from etl.extract import hal, paging
 from etl.extract.endpoints import CASE_FIELDS
 from etl.extract.hal import Page
-from etl.jsontext import json_bytes
+from etl.jsontext import json_bytes, json_text
 from etl.reading.completeness import Reading, T, read_pages
 from etl.reading.reader import Source
 from etl.rows import Rejected
 from etl.transform.case_fields import CaseField, case_field
 from etl.transform.columns import too_large
+from etl.transform.proportion import REASON, OutOfProportionError, Proportion
+
+ENTRY_BYTES = 250
+"""What any entry's row takes, with the names of its columns, its ids and numbers."""
 
 
 @dataclass
 class CaseFields:
     """Case fields and their entries as rows ready to load; of the same field the last one counts.
 
-    `unreadable` are the fields whose dictionary was no list: their entries are unknown, not gone.
+    `unreadable` are the fields whose dictionary was no list, or became too much: what is stored of them is not gone.
     """
 
     reading: Reading = field(default_factory=Reading)
@@ -28,6 +32,7 @@ class CaseFields:
     unreadable: set[str] = field(default_factory=set)
     rejected: dict[str, Rejected] = field(default_factory=dict)
     rejected_entries: dict[str, list[Rejected]] = field(default_factory=dict)
+    _proportion: Proportion = field(default_factory=Proportion)
 
     def add(self, items: list[Any]) -> None:
         """Afterwards the fields of a page are among the rows, or among the rejected, and no longer among the items."""
@@ -35,21 +40,40 @@ class CaseFields:
             found = case_field(item)
             if isinstance(found, Rejected):
                 self.rejected[found.item] = found
-                continue
-            self._keep(found, item)
+            elif rejected := self._keep(found, item):
+                self.rejected[rejected.item] = rejected
+                self.unreadable.add(found.row.field_key)
 
-    def _keep(self, found: CaseField, item: object) -> None:
+    def _keep(self, found: CaseField, item: object) -> Rejected | None:
+        """Afterwards field and entries are among the rows; says why they are not, if they are too large."""
         key, text = found.row.field_key, json_bytes(found.row._asdict())
-        entries: dict[tuple[str, ...], bytes] = {
-            (key, entry.entry_id): json_bytes(entry._asdict()) for entry in found.entries
-        }
-        if rejected := too_large("case_fields", item, text, *entries.values()):
-            self.rejected[rejected.item] = rejected
-            return
+        try:
+            entries, rejected = self._rows(found, item)
+        except OutOfProportionError:
+            return Rejected("case_fields", None, json_text(item), REASON)
+        if problem := too_large("case_fields", item, text, *entries.values()):
+            return problem
         self.rows[key,] = text
         self.entries_of[key] = entries
-        self.rejected_entries[key] = found.rejected
+        self.rejected_entries[key] = rejected
         (self.unreadable.discard if found.dict_list_readable else self.unreadable.add)(key)
+        return None
+
+    def _rows(self, found: CaseField, item: object) -> tuple[dict[tuple[str, ...], bytes], list[Rejected]]:
+        """The entries as they are loaded, one made after the other, and the rejected ones."""
+        counted = self._proportion.rows_of(item)
+        rows: dict[tuple[str, ...], bytes] = {}
+        rejected = []
+        for entry in found.entries():
+            if isinstance(entry, Rejected):
+                rejected.append(entry)
+                counted.add(len(entry.item))
+                continue
+            text = json_bytes(entry._asdict())
+            counted.add(max(len(text) - ENTRY_BYTES, 0))
+            rows[found.row.field_key, entry.entry_id] = text
+        self._proportion.keep(counted)
+        return rows, rejected
 
     @property
     def entries(self) -> dict[tuple[str, ...], bytes]:

@@ -190,12 +190,13 @@ def store_case_fields(connection: Connection, *, job: Job, fields: CaseFields) -
     entry_counts = load.upsert(connection, ENTRIES, job.account, entries)
     if not fields.reading.is_whole:
         return counts, entry_counts
-    gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows)
+    unknown = sorted(fields.unreadable)
+    gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows, spare=unknown)
     if gone and not fields.rows and not job.options.full:
         fields.reading.is_doubted = True
         log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", job.account)
         return counts, entry_counts
-    gone_entries = load.missing(connection, ENTRIES, job.account, entries, spare=sorted(fields.unreadable))
+    gone_entries = load.missing(connection, ENTRIES, job.account, entries, spare=unknown)
     counts.removed = load.mark_removed(connection, CASE_FIELDS, job.account, gone)
     entry_counts.removed = load.mark_removed(connection, ENTRIES, job.account, gone_entries)
     return counts, entry_counts

@@ -4,7 +4,7 @@ Values are what `hal.parse_json` makes: str, int, Decimal, bool, None, list and 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Generic, NamedTuple, TypeVar
 
@@ -26,9 +26,9 @@ class Column(NamedTuple, Generic[T]):
     keys: tuple[str, ...]
 
 
-def take_all(present: dict[str, Any], columns: tuple[Column[Any], ...]) -> list[Any]:
-    """The columns' values, taken out of `present`; what no column could read is still in it."""
-    return [take(present, column) for column in columns]
+def take_all(present: dict[str, Any], columns: Mapping[str, Column[Any]]) -> dict[str, Any]:
+    """Each column's value, taken out of `present`; what no column could read is still in it."""
+    return {name: take(present, column) for name, column in columns.items()}
 
 
 def take(present: dict[str, Any], column: Column[T]) -> T | None:

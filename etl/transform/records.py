@@ -1,11 +1,19 @@
-"""Items as the source sends them into rows; pure, and the place that knows the JSON keys.
+"""Records of bulk imports, and their errors, as the source sends them into rows; pure.
+
+The vendor documents no record. As the code expects one to arrive, each key optional, the cells under `data` or beside
+the others, `error` or `errors` an object, a list or a text:
+
+    {"id": "cbbd81b5", "line": 2, "status": "FAILED",
+     "data": {"Email": "ada@example.com", "Full Name": "Ada Lovelace", "Ring Groups": "agents"},
+     "errors": [{"code": "0017", "message": "is taken", "description": null,
+                 "fields": [{"name": "Email", "description": "must be new"}]}],
+     "_links": {"self": {"href": "…"}}}
 
 What a column cannot read stays in `extra` (of records: in `data`) under its own key, and the column is None.
 Nulls are not told from absent keys, and `_links` are left out.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import count
 from typing import Any, TypeAlias
 
 from etl.jsontext import json_bytes
@@ -19,16 +27,26 @@ from etl.rows import (
 )
 from etl.transform.columns import Column, parse_integer, parse_text, take, take_all, take_one
 from etl.transform.privacy import KEEP, Privacy
+from etl.transform.proportion import REASON, OutOfProportionError, Proportion
+
+_ROW_BYTES = 30
 
 _LINE = Column(parse_integer, ("line", "line_number"))
 
-_ERROR = (
-    Column(parse_text, ("code",)),
-    Column(parse_text, ("message",)),
-    Column(parse_text, ("description",)),
-)
-_ERROR_FIELD = (Column(parse_text, ("field",)), Column(parse_text, ("field_description",)))
-_NAMED_FIELD = (Column(parse_text, ("name",)), Column(parse_text, ("description",)))
+_ERROR: dict[str, Column[Any]] = {
+    "code": Column(parse_text, ("code",)),
+    "message": Column(parse_text, ("message",)),
+    "description": Column(parse_text, ("description",)),
+}
+_ERROR_FIELD: dict[str, Column[Any]] = {
+    "field": Column(parse_text, ("field",)),
+    "field_description": Column(parse_text, ("field_description",)),
+}
+_NAMED_FIELD: dict[str, Column[Any]] = {
+    "field": Column(parse_text, ("name", "field")),
+    "field_description": Column(parse_text, ("description", "field_description")),
+}
+_KEYS_OF_A_FIELD = frozenset({"name", "field", "description", "field_description"})
 
 
 FlatRecord: TypeAlias = tuple[RecordRow, Sequence[RecordErrorRow]]
@@ -40,37 +58,54 @@ class RecordFlattener:
     def __init__(self, import_id: str, privacy: Privacy = KEEP) -> None:
         self._import_id = import_id
         self._privacy = privacy
-        self._positions = count()
+        self._position = 0
         self._taken: set[str] = set()
+        self._proportion = Proportion()
 
     def rows(self, items: Iterable[object]) -> Iterator[FlatRecord | Rejected]:
         """Yields each record with its errors, in order; how items were cut into pages makes no difference."""
-        for item, position in zip(items, self._positions, strict=False):
-            found = self._flatten(item, position) if isinstance(item, dict) else None
-            if found is None or len(found[0].data) > MAX_ROW_BYTES:
-                text = self._privacy.rejected(item, position)
-                yield Rejected("import_records", self._import_id, text, TOO_LARGE if found else "it is no object")
-            else:
-                yield found
+        for item in items:
+            found = self._flatten(item) if isinstance(item, dict) else "it is no object"
+            yield self._rejected(item, found) if isinstance(found, str) else found
+            self._position += 1
 
-    def _flatten(self, item: dict[str, Any], position: int) -> FlatRecord:
+    def _rejected(self, item: object, reason: str) -> Rejected:
+        return Rejected("import_records", self._import_id, self._privacy.rejected(item, self._position), reason)
+
+    def _flatten(self, item: dict[str, Any]) -> FlatRecord | str:
+        """The record with its errors, or why it is rejected."""
         cells = self._privacy.cells(item)
         cells.pop("_links", None)
         errors = _take_errors(cells)
         record_id = take_one(cells, "id", parse_text)
         line = take(cells, _LINE)
         status = take_one(cells, "status", parse_text)
-        key = self._record_key(position, record_id=record_id, line=line)
-        kept = {} if self._privacy.record_data == "drop" else _unnested(cells)
-        record = RecordRow._make((key, record_id, line, position, status, json_bytes(kept)))
-        return record, self._privacy.errors(item, _error_rows(key, errors)) if errors else ()
+        key = self._record_key(record_id=record_id, line=line)
+        data = b"{}" if self._privacy.record_data == "drop" else json_bytes(_unnested(cells))
+        if len(data) > MAX_ROW_BYTES:
+            return TOO_LARGE
+        record = RecordRow(
+            record_key=key, record_id=record_id, line=line, position=self._position, status=status, data=data
+        )
+        try:
+            return record, self._errors(item, key, errors) if errors else ()
+        except OutOfProportionError:
+            return REASON
 
-    def _record_key(self, position: int, *, record_id: str | None, line: int | None) -> str:
+    def _errors(self, item: dict[str, Any], key: str, errors: list[Any]) -> list[RecordErrorRow]:
+        counted, found = self._proportion.rows_of(item), []
+        for row in _error_rows(key, errors):
+            counted.add(_size(row))
+            found.append(row)
+        self._proportion.keep(counted)
+        return self._privacy.errors(item, found)
+
+    def _record_key(self, *, record_id: str | None, line: int | None) -> str:
         if record_id and self._free(key := f"id:{record_id}"):
             return key
         if line is not None and self._free(key := f"line:{line}"):
             return key
-        return f"position:{position}"
+        return f"position:{self._position}"
 
     def _free(self, key: str) -> bool:
         """True if no record has the key yet and it is short enough; it is taken from now on."""
@@ -78,6 +113,11 @@ class RecordFlattener:
             return False
         self._taken.add(key)
         return True
+
+
+def _size(row: RecordErrorRow) -> int:
+    """The characters of a row, and what the row itself takes."""
+    return _ROW_BYTES + sum(len(value) for value in row if isinstance(value, str | bytes))
 
 
 def _unnested(cells: dict[str, Any]) -> dict[str, Any]:
@@ -105,12 +145,10 @@ def _take_errors(cells: dict[str, Any]) -> list[Any]:
     return found
 
 
-def _error_rows(record_key: str, errors: list[Any]) -> list[RecordErrorRow]:
-    found = [values for error in _flat(errors) for values in _error_values(_as_object(error))]
-    return [
-        RecordErrorRow._make((record_key, number, *columns, json_bytes(extra)))
-        for number, (*columns, extra) in enumerate(found)
-    ]
+def _error_rows(record_key: str, errors: list[Any]) -> Iterator[RecordErrorRow]:
+    found = (columns for error in _flat(errors) for columns in _error_columns(_as_object(error)))
+    for number, columns in enumerate(found):
+        yield RecordErrorRow(record_key=record_key, error_no=number, **columns)
 
 
 def _flat(value: object) -> Iterator[Any]:
@@ -132,21 +170,26 @@ def _as_object(error: Any) -> dict[str, Any]:
     return {"error": error} if isinstance(error, bool) else {"code": error}
 
 
-def _error_values(error: dict[str, Any]) -> Iterator[list[Any]]:
-    """Code, message, description, field, its description and extra, once for each field the error names."""
+def _error_columns(error: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The columns of an error's rows but for their key, once for each field that the error names."""
     present = {key: value for key, value in error.items() if value is not None}
     fields = _named_fields(present.pop("fields", None))
-    values = take_all(present, _ERROR)
+    columns = take_all(present, _ERROR)
     if not fields:
-        yield [*values, *take_all(present, _ERROR_FIELD), present]
+        yield {**columns, **take_all(present, _ERROR_FIELD), "extra": json_bytes(present)}
     for named in fields:
         rest = {key: value for key, value in named.items() if value is not None}
-        field_values = take_all(rest, _NAMED_FIELD)
-        yield [*values, *field_values, present | {"fields": rest} if rest else present]
+        named_columns = take_all(rest, _NAMED_FIELD)
+        yield {**columns, **named_columns, "extra": json_bytes(present | {"fields": rest} if rest else present)}
 
 
 def _named_fields(fields: Any) -> list[dict[str, Any]]:
-    """Objects with `name` and `description`, whether they came so, as names, or as descriptions by name."""
-    if isinstance(fields, dict) and fields.keys() != {"name", "description"}:
+    """Objects of the form `{"name": …, "description": …}`, whether they came so, as names, or as texts by name."""
+    if isinstance(fields, dict) and not _is_one_field(fields):
         return [{"name": name, "description": description} for name, description in fields.items()]
     return [named if isinstance(named, dict) else {"name": named} for named in _flat(fields)]
+
+
+def _is_one_field(fields: dict[str, Any]) -> bool:
+    """True if the object describes one field; else its keys are fields, each with what is wrong with it."""
+    return fields.keys() <= _KEYS_OF_A_FIELD or fields.keys() >= {"name", "description"}

@@ -1,4 +1,11 @@
-"""Option trees of case fields into rows, one a node; pure and without recursion."""
+"""Option trees of case fields into rows, one a node; pure and without recursion.
+
+A node as it arrives, with what is below it; a leaf's children are null, absent or empty:
+
+    {"key": "A", "lable": "Europe", "children": [
+        {"key": "A1", "lable": "Lisbon", "children": null},
+        {"key": "A2", "lable": "Porto"}]}
+"""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -32,7 +39,19 @@ def entries(field_key: str, dict_list: list[Any]) -> Iterator[EntryRow | Rejecte
 def _root(field_key: str) -> EntryRow:
     """What the first level hangs on; no row of the tree itself."""
     nothing: list[Any] = []
-    return EntryRow(field_key, "", "", None, nothing, nothing, None, 0, 0, is_leaf=False, extra={})
+    return EntryRow(
+        field_key=field_key,
+        entry_id="",
+        key="",
+        label=None,
+        path=nothing,
+        labels=nothing,
+        parent_id=None,
+        depth=0,
+        position=0,
+        is_leaf=False,
+        extra={},
+    )
 
 
 def _siblings(parent: EntryRow, nodes: list[Any]) -> Iterator[tuple[EntryRow | Rejected, list[Any]]]:
@@ -53,10 +72,10 @@ def _entry(parent: EntryRow, node: dict[str, Any], *, key: str, twin: int, posit
     label = take(extra, _LABEL)
     children = extra.pop("children") if isinstance(extra.get("children"), list) else []
     row = EntryRow(
-        parent.field_key,
-        _entry_id(parent.entry_id, key, twin=twin),
-        key,
-        label,
+        field_key=parent.field_key,
+        entry_id=_entry_id(parent.entry_id, key, twin=twin),
+        key=key,
+        label=label,
         path=[*parent.path, key],
         labels=[*parent.labels, label],
         parent_id=parent.entry_id or None,
@@ -77,7 +96,7 @@ def _entry_id(parent_id: str, key: str, *, twin: int) -> str:
 
     The parent's id has a fixed length and the number ends at the slash, so no key can imitate another path.
     """
-    from hashlib import blake2b  # noqa: PLC0415 - with it comes OpenSSL, see etl.transformer
+    from hashlib import blake2b  # noqa: PLC0415 - with it comes OpenSSL, see etl.transform.privacy
 
     return blake2b(f"{parent_id}/{twin}/{key}".encode(), digest_size=16).hexdigest()
 

@@ -183,7 +183,7 @@ def compare_case_fields(
     found = compare_rows(connection, CASE_FIELDS, account, fields.rows)
     entries = compare_rows(connection, ENTRIES, account, fields.entries)
     if fields.reading.is_whole:
-        gone = load.missing(connection, CASE_FIELDS, account, fields.rows)
+        gone = load.missing(connection, CASE_FIELDS, account, fields.rows, spare=sorted(fields.unreadable))
         found += compare_absent(connection, CASE_FIELDS, account, gone)
         gone = load.missing(connection, ENTRIES, account, fields.entries, spare=sorted(fields.unreadable))
         entries += compare_absent(connection, ENTRIES, account, gone)

@@ -51,7 +51,8 @@ def own_trees(folder: Path, url: str) -> float:
     body = dict(bodies(folder))[CASE_FIELDS]
     with psycopg.connect(url) as connection, Stopwatch() as watch:
         fields = [case_fields.case_field(item) for item in jsontext.parse_json(body)]
-        entries = [entry._asdict() for field in fields if isinstance(field, CaseField) for entry in field.entries]
+        nodes = (node for field in fields if isinstance(field, CaseField) for node in field.entries())
+        entries = [node._asdict() for node in nodes if isinstance(node, EntryRow)]
         for table in (tables.case_field_entries, tables.case_field_entries_versions):
             _copy_values(connection, table, entries)
         connection.commit()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from etl.sandbox.faults.answers import answer
-from tests.account import Account, changes
+from tests.account import Account, changed, changes
 
 BODIES = sorted((Path(__file__).parents[1] / "bodies").glob("*.json"), key=lambda file: file.stem)
 IMPORTS, FIELDS = r"/bulk-imports/users(\?|$)", "/cm/meta/va/fields"
@@ -102,3 +102,32 @@ def test_records_of_another_import(acme: Account, body: object) -> None:
     acme.sandbox.faults.remove(rule)
     assert 0 == acme.sync().exit_code
     assert 1 == acme.size("import_records", "i1")
+
+
+def test_a_tree_that_would_become_too_much(acme: Account) -> None:
+    """The field is rejected and what is stored of it stays; the others go on, and so do the other resources."""
+    acme.world.put_field({"key": "f1", "dict_list": [{"key": "a"}]})
+    acme.sync()
+    children = [{"key": str(number)} for number in range(5_000)]
+    acme.world.put_field({"key": "f1", "dict_list": [{"key": "a" * 30_000, "children": children}]})
+    acme.world.put_field({"key": "f2", "dict_list": [{"key": "b"}]})
+    outcome = acme.sync()
+
+    assert 8 == outcome.exit_code
+    assert {"inserted": 1, "rejected": 1} == changed(outcome, "case_fields")
+    assert {"inserted": 1} == changed(outcome, "case_field_entries")
+    assert ["its rows would come to more than 20 times its size and the 8 MB that a listing may have beyond that"] == (
+        acme.column("SELECT reason FROM talkdesk.rejected_items")
+    )
+    assert 8 == acme.sync(full=True).exit_code
+
+
+def test_a_record_that_would_become_too_much(acme: Account) -> None:
+    """An error's text stands in a row for each field that it names; the record is rejected, the others are stored."""
+    error = {"message": "m" * 20_000, "fields": ["n"] * 5_000}
+    acme.world.put_import({"id": "i1", "status": "COMPLETED"}, [{"id": "a", "error": error}, {"id": "b"}])
+    outcome = acme.sync()
+
+    assert (8, []) == (outcome.exit_code, outcome.failures)
+    assert {"b"} == set(acme.column("SELECT record_id FROM talkdesk.import_records WHERE import_id = 'i1'"))
+    assert acme.value("SELECT reason FROM talkdesk.rejected_items").startswith("its rows would come to more than")

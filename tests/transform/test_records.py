@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from etl.rows import CaseFieldRow, ImportRow, RecordRow, Rejected
+from etl.rows import CaseFieldRow, EntryRow, ImportRow, RecordRow, Rejected
 from etl.transform.case_fields import CaseField, case_field
 from etl.transform.imports import import_row, is_terminal
 from etl.transform.privacy import KEEP, Privacy
@@ -228,6 +228,7 @@ def test_a_case_field_becomes_a_row_and_entries() -> None:
         "updated_at": "2024-01-02T03:04:05Z",
     }
     found = field_of(item)
+    nodes = list(found.entries())
 
     assert (
         CaseFieldRow(
@@ -244,8 +245,8 @@ def test_a_case_field_becomes_a_row_and_entries() -> None:
         )
         == found.row
     )
-    assert [["A"], ["A", "A1"]] == [entry.path for entry in found.entries]
-    assert ([], True) == (found.rejected, found.dict_list_readable)
+    assert [["A"], ["A", "A1"]] == [entry.path for entry in nodes if isinstance(entry, EntryRow)]
+    assert (2, True) == (len(nodes), found.dict_list_readable)
 
 
 @pytest.mark.parametrize("key", [None, "", [], True])
@@ -280,14 +281,15 @@ def test_a_dictionary_that_is_no_list_is_kept_and_flagged() -> None:
         ("absent", True, {}),
         ("empty", True, {}),
     ] == [(field.row.field_key, field.dict_list_readable, field.row.extra) for field in found]
-    assert not any(field.entries or field.rejected for field in found)
+    assert not any(list(field.entries()) for field in found)
 
 
 def test_rejected_nodes_come_with_the_field() -> None:
     """A node that cannot be keyed stops neither its siblings nor its field."""
     found = field_of(items("tree_nodes_that_cannot_be_keyed")[0])
+    rejected = [isinstance(node, Rejected) for node in found.entries()]
 
-    assert (5, 8, True) == (len(found.entries), len(found.rejected), found.dict_list_readable)
+    assert (13, 8, True) == (len(rejected), sum(rejected), found.dict_list_readable)
 
 
 def test_a_record_becomes_a_row() -> None:
@@ -432,6 +434,29 @@ def test_an_error_in_any_form_becomes_rows(record_id: str, expected: list[tuple[
 
     assert expected == [row[2:] for row in found]
     assert [(f"id:{record_id}", number) for number in range(len(expected))] == [row[:2] for row in found]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"name": "Email", "description": "taken"}, [("Email", "taken", {})]),
+        ({"name": "Email"}, [("Email", None, {})]),
+        ({"field": "Email"}, [("Email", None, {})]),
+        ({"description": "taken"}, [(None, "taken", {})]),
+        ({"field": "Email", "field_description": "taken"}, [("Email", "taken", {})]),
+        ({"name": "Email", "description": "taken", "rule": 5}, [("Email", "taken", {"fields": {"rule": 5}})]),
+        ({"name": "Email", "field": "email"}, [("Email", None, {"fields": {"field": "email"}})]),
+        ({"name": "Email", "description": None}, [("Email", None, {})]),
+        ({"Email": "taken", "Full Name": "empty"}, [("Email", "taken", {}), ("Full Name", "empty", {})]),
+        ("Email", [("Email", None, {})]),
+        (["Email", "Full Name"], [("Email", None, {}), ("Full Name", None, {})]),
+        ([{"field": "Email"}], [("Email", None, {})]),
+        ({}, [(None, None, {})]),
+    ],
+)
+def test_fields_of_an_error_in_any_form(fields: object, expected: list[tuple[object, ...]]) -> None:
+    """One object is a list of one, unless its keys are the fields."""
+    assert expected == [row[5:] for row in errors({"id": "a", "error": {"code": "e", "fields": fields}})]
 
 
 def test_an_error_that_says_no_stays_a_cell() -> None:
