@@ -96,7 +96,7 @@ class TokenProvider:
         with self._lock:
             if self._token is not None and (self._token is not stale or not may_ask()):
                 return self._token
-            # A second token request that fails would say what the first one said; a refused client stays refused.
+            # Whoever waited while another failed fails with the same words: the circuit trips at the first failure.
             self._token = self._patience.retry(self._ask, self._circuit)
             return self._token
 

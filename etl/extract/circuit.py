@@ -39,17 +39,17 @@ class CircuitBreaker:
     def patience(self) -> float:
         """For how many seconds the next item may be retried; raises the failure that is known once it has tripped."""
         with self._lock:
-            self._require_hope()
+            if self._failure is not None and self._in_vain >= self._tries and self._clock() >= self._trips_at:
+                self._require_probe(self._failure)
+                return 0.0
             return 0.0 if self._is_open else min(self._patience, max(2 * self._patience - self._spent, 0.0))
 
-    def _require_hope(self) -> None:
+    def _require_probe(self, failure: EtlError) -> None:
+        """Raise unless it is time for the next probe."""
         now = self._clock()
-        if self._failure is None or self._in_vain < self._tries or now < self._trips_at:
-            return
-        if self._is_open and now >= self._trips_at + PROBE_SECONDS:
-            self._trips_at = now
-            return
-        raise type(self._failure)(str(self._failure))
+        if now < self._trips_at + PROBE_SECONDS:
+            raise type(failure)(str(failure))
+        self._trips_at = now
 
     def answered(self, *, attempts: int = 1) -> None:
         """Afterwards it is closed; where a retry has helped, retries are worth their time again."""

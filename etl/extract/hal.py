@@ -8,7 +8,7 @@ import msgspec
 
 from etl.errors import SourceMalformed
 from etl.extract import words
-from etl.jsontext import json_bytes, parse_json
+from etl.jsontext import parse_json
 
 # No list is longer, and what is longer no bigint holds.
 _MAX_LENGTH = 2**63 - 1
@@ -38,13 +38,6 @@ class Page(NamedTuple):
     following: NextLink = NextLink()
 
 
-class Owners(NamedTuple):
-    """Ids of imports, as text: those that a page names for itself, and those that its items name."""
-
-    page: set[str]
-    items: set[str]
-
-
 class _Outline(msgspec.Struct):
     """A page as nearly all are; its items stay the bytes that they came as."""
 
@@ -56,10 +49,10 @@ class _Outline(msgspec.Struct):
 
 def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
     """The page that an answer is; raises NotJson, or SourceMalformed where no list can be found in it."""
-    head = _head(body)
-    found = items(head, prefer=prefer)
+    said = head(body)
+    found = items(said, prefer=prefer)
     read = len(found or ())
-    return Page(body, read, total(head, read=read), found is not None, _next_link(head))
+    return Page(body, read, total(said, read=read), found is not None, _next_link(said))
 
 
 def read_items(body: bytes, *, prefer: Sequence[str] = ()) -> list[Any]:
@@ -67,76 +60,7 @@ def read_items(body: bytes, *, prefer: Sequence[str] = ()) -> list[Any]:
     return items(parse_json(body), prefer=prefer) or []
 
 
-def marks(body: bytes, *, prefer: Sequence[str] = ()) -> set[int]:
-    """What the items of a page are told apart by: their ids, else all that they say."""
-    return {_mark(_text(item)) for item in items(_head(body), prefer=prefer) or ()}
-
-
-def owners(body: bytes, *, prefer: Sequence[str] = ()) -> Owners:
-    """The imports that a page of records says it is of, and those that its items say they are of."""
-    if b'mport_id"' not in body and b'mportId"' not in body:
-        return Owners(set(), set())  # as far as anybody knows; and looking closer costs as much as the head
-    head = _head(body)
-    found = items(head, prefer=prefer) or []
-    of_items = {owner for item in found for owner in _owners(_text(item))}
-    if any(item is head for item in found):  # one item without a wrapper
-        return Owners(set(), of_items)
-    page = _plain(body)
-    return Owners(_owners(page) | _owners(_wrapper(page)), of_items)
-
-
-class _Named(msgspec.Struct):
-    id: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Owned(msgspec.Struct, rename={"import_camel": "importId", "bulk_import_camel": "bulkImportId"}):
-    import_id: Any = None
-    bulk_import_id: Any = None
-    import_camel: Any = None
-    bulk_import_camel: Any = None
-
-
-class _Wrapped(msgspec.Struct):
-    embedded: msgspec.Raw = msgspec.field(name="_embedded", default=msgspec.Raw(b"null"))
-
-
-def _mark(item: bytes) -> int:
-    try:
-        name = bytes(_named.decode(item).id)
-    except ValueError:  # it is no object
-        name = b"null"
-    return hash(item if name == b"null" else name)
-
-
-def _owners(item: bytes) -> set[str]:
-    try:
-        said = msgspec.structs.astuple(_owned.decode(item))
-    except ValueError:  # it is no object
-        return set()
-    return {str(owner) for owner in said if isinstance(owner, str | int) and not isinstance(owner, bool)}
-
-
-def _wrapper(page: bytes) -> bytes:
-    try:
-        return bytes(_wrapped.decode(page).embedded)
-    except ValueError:  # it is no object
-        return b"null"
-
-
-def _text(item: Any) -> bytes:
-    return bytes(item) if isinstance(item, msgspec.Raw) else json_bytes(item)
-
-
-def _plain(body: bytes) -> bytes:
-    """The body as a text that not only the patient parser can read."""
-    try:
-        _owned.decode(body)
-    except (ValueError, RecursionError):
-        return json_bytes(parse_json(body))
-    return body
-
-
-def _head(body: bytes) -> Any:
+def head(body: bytes) -> Any:
     """The body, its items unparsed if it has the form that nearly all have; that costs a tenth of parsing them."""
     try:
         outline = _outline.decode(body)
@@ -150,9 +74,6 @@ def _head(body: bytes) -> Any:
 
 
 _outline = msgspec.json.Decoder(_Outline | list[msgspec.Raw])
-_named = msgspec.json.Decoder(_Named)
-_owned = msgspec.json.Decoder(_Owned)
-_wrapped = msgspec.json.Decoder(_Wrapped)
 
 
 def _next_link(body: object) -> NextLink:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from urllib.parse import quote
 
 from etl.errors import SourceMalformed
-from etl.extract import hal
+from etl.extract import identity
 from etl.extract.client import Client
 from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, Endpoint
 from etl.extract.hal import NextLink, Page, read_page
@@ -84,7 +84,7 @@ class Progress:
         self._total = self._total if page.total is None else page.total
         self._empty = 0 if page.read else self._empty + 1
         if page.read and len(self._urls) >= WATCHED_PAGES:
-            marks = hal.marks(page.body, prefer=self._endpoint.wrappers)
+            marks = identity.marks(page.body, prefer=self._endpoint.wrappers)
             self._stale = self._stale + 1 if marks <= self._marks else 0
             self._marks |= marks
 

@@ -8,13 +8,13 @@ as the list's own.
 from collections.abc import Container
 
 from etl.errors import SourceMalformed
-from etl.extract import hal
+from etl.extract import identity
 from etl.extract.endpoints import RECORDS
 
 
 def require_own(body: bytes, import_id: str, known: Container[str]) -> None:
     """Raise if a page of records, or a record on it, says that it is of another import; `known` are all imports."""
-    owners = hal.owners(body, prefer=RECORDS.wrappers)
+    owners = identity.owners(body, prefer=RECORDS.wrappers)
     if owners.page - {import_id}:
         raise SourceMalformed("a page of the records says that it is of another import")
     if any(owner in known for owner in owners.items - {import_id}):

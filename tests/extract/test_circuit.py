@@ -200,3 +200,18 @@ def test_what_is_not_there_is_an_answer(server: ScriptedServer) -> None:
         clocked.now += 10
         with pytest.raises(NotFound):
             clocked.client.get(f"{server.origin}/gone{number}", RECORDS)
+
+
+def test_refusals_are_probed_too() -> None:
+    """What was refused for a while may be allowed by now."""
+    breaker = Breaker()
+    for _ in range(circuit.MAX_TRIES + 1):
+        breaker.circuit.refused(SourceRefused("403"))
+        breaker.now += 15
+    with pytest.raises(SourceRefused):
+        breaker.circuit.patience()
+
+    breaker.now += circuit.PROBE_SECONDS
+    assert 0 == breaker.circuit.patience()
+    breaker.circuit.answered()
+    assert 60 == breaker.circuit.patience()
