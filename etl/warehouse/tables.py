@@ -278,6 +278,7 @@ sync_runs = Table(
         "run_id",
         postgresql_include=["finished_at", "outcome", "window_from", "window_to"],
     ),
+    Index("sync_runs_running_idx", "account", postgresql_where=text("outcome = 'running'")),
     Index("sync_runs_duration_idx", "account", text("(finished_at - started_at)")),
     Index(
         "sync_runs_sample_idx",

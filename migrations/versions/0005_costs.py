@@ -20,6 +20,7 @@ INDEXES = (
     ("sync_run_resources", "complete"),
     ("sync_runs", "sample"),
     ("sync_runs", "duration"),
+    ("sync_runs", "running"),
     ("sync_runs", "started_at"),
     ("rejected_items", "standing"),
     ("case_field_entries", "current"),
@@ -88,6 +89,7 @@ def _create_indexes() -> None:
     _index("rejected_items", "standing", "account", "resource", "last_seen_at")
     ends = ("finished_at", "outcome", "window_from", "window_to")
     _index("sync_runs", "started_at", "account", "started_at", "run_id", include=ends)
+    _index("sync_runs", "running", "account", where="outcome = 'running'")
     _index("sync_runs", "duration", "account", "(finished_at - started_at)")
     whole = f"window_from IS NULL AND window_to IS NULL AND {IN_THE_SAMPLE}"
     _index("sync_runs", "sample", "account", "started_at", "run_id", where=whole)

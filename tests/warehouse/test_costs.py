@@ -1,6 +1,7 @@
 """Questions cost what they answer, not what is stored: at most a tenth of the pages of the tables concerned."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -8,7 +9,9 @@ import pytest
 from sqlalchemy import Connection, text
 
 from etl.commands.status import read_status
+from etl.warehouse import ledger
 from etl.warehouse.connections import open_engine
+from etl.warehouse.ledger import Run
 from tests import postgres
 
 pytestmark = pytest.mark.slow
@@ -130,6 +133,19 @@ def test_status_as_a_whole(warehouse: Connection, names: tuple[str, ...]) -> Non
         name for name, account in status.accounts.items() if account.gaps
     ]
     assert read < SHARE * pages_of(warehouse, *names)
+
+
+def test_a_run_on_record(warehouse: Connection) -> None:
+    """A run that begins looks for what died, for the last listing, and for what is old: in few pages."""
+    before = pages_so_far(warehouse, *LEDGER)
+    warehouse.exec_driver_sql("SET LOCAL enable_nestloop = off")
+    run = Run("new", "account 09")
+    assert ledger.seconds_since_listing(warehouse, run.account)
+    assert not ledger.start_run(warehouse, run, window=None, options={})
+    ledger.fold_runs(warehouse, run.account, timedelta(days=800))
+    read = pages_so_far(warehouse, *LEDGER) - before
+
+    assert read < SHARE * pages_of(warehouse, *LEDGER) / 20
 
 
 GAPS = """
