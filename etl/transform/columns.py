@@ -1,6 +1,6 @@
 """JSON values into column values and back; None says that the column cannot read the value.
 
-Values are what `hal.parse_json` makes: str, int, Decimal, bool, None, list and dict.
+Values are what `jsontext.parse_json` makes: str, int, Decimal, bool, None, list and dict.
 """
 
 import re
