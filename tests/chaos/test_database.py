@@ -39,6 +39,7 @@ Counts = dict[str, dict[str, int]]
 DATABASE, LOCKED = DatabaseError.exit_code, LockHeld.exit_code
 GIVEN_UP_SECONDS = 30
 MESSAGES = 110  # a sync of this size sends a few more to the server
+COMMIT = b"COMMIT\0"  # every BEGIN names READ COMMITTED
 OPENING = 6  # commits belong to it, the last of which puts the run on record
 COMMITS = 10  # follow
 BEGUN = 56  # messages, after which the run is on record
@@ -372,7 +373,7 @@ def test_a_lost_commit(
     acme: Account, remote: Account, plug: Plug, undisturbed: Counts, number: int, *, answered: bool
 ) -> None:
     """Whether the server did it is asked, not guessed: nothing is counted twice, or not at all."""
-    plug.strike = Strike(plug.cut, text=b"COMMIT", number=number, answered=answered)
+    plug.strike = Strike(plug.cut, text=COMMIT, number=number, answered=answered)
 
     assert_as_undisturbed(acme, remote.sync(), undisturbed)
     assert plug.strike.seen >= number
@@ -390,7 +391,7 @@ def test_lost_again_while_it_asks(
         plug.strike = Strike(plug.cut, text=b"pg_xact_status", answered=answered)
         plug.cut()
 
-    plug.strike = Strike(twice, text=b"COMMIT", number=OPENING + 3, answered=True)
+    plug.strike = Strike(twice, text=COMMIT, number=OPENING + 3, answered=True)
 
     assert_as_undisturbed(acme, remote.sync(), undisturbed)
     assert (True, [1]) == (plug.strike.seen > 0, locks)
@@ -421,7 +422,7 @@ def test_long_work_is_not_time_away(acme: Account, remote: Account, plug: Plug, 
         time.sleep(1)
         plug.cut()
 
-    plug.strike = Strike(late, text=b"COMMIT", number=OPENING + 1)
+    plug.strike = Strike(late, text=COMMIT, number=OPENING + 1)
 
     assert_as_undisturbed(acme, remote.sync(), undisturbed)
 
@@ -494,7 +495,7 @@ def test_nobody_writes_what_is_older(acme: Account, remote: Account, plug: Plug)
         done.set()
         plug.insert()
 
-    plug.strike = Strike(overtaken, text=b"COMMIT", number=OPENING + 2)
+    plug.strike = Strike(overtaken, text=COMMIT, number=OPENING + 2)
     outcome = remote.sync()
 
     assert done.is_set()
@@ -513,7 +514,7 @@ def test_another_run_is_at_work(acme: Account, remote: Account, plug: Plug) -> N
             other.enter_context(lock_held(acme))
             plug.insert()
 
-        plug.strike = Strike(overtaken, text=b"COMMIT", number=OPENING + 2)
+        plug.strike = Strike(overtaken, text=COMMIT, number=OPENING + 2)
         outcome = remote.sync()
 
     assert "is at work" in words(outcome)
@@ -580,7 +581,7 @@ def test_nothing_was_done_before_the_locked_table(acme: Account, monkeypatch: py
     before = stored(acme)
     with psycopg.connect(acme.url) as blocker:
         blocker.execute("LOCK TABLE talkdesk.imports")
-        outcome = acme.sync()
+        outcome = acme.sync(only="imports")
 
     assert (DATABASE, "failed") == (outcome.exit_code, outcome.outcome)
     assert before == stored(acme)
