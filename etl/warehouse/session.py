@@ -207,9 +207,16 @@ class Warehouse:
             connection.execute(statement("end_leftovers"), {"name": name})
         witness = driver_of(self._witness) if self._witness else None
         self._watched = Watched(driver_of(connection), pid, witness)
-        require_head(connection)
+        self._require_head(connection)
         self._lock(connection)
         self._require_the_run(connection)
+
+    def _require_head(self, connection: Connection) -> None:
+        """Raise unless the schema is at head, as it was when the run began."""
+        try:
+            require_head(connection)
+        except DatabaseError as error:
+            raise WarehouseReplaced(str(error)) if self.is_on_record else error from None
 
     def _lock(self, connection: Connection) -> None:
         """Take the account's lock; the session's end frees it, whatever ends the session."""

@@ -28,6 +28,7 @@ from etl.sandbox.faults import rules
 from etl.sync.outcome import SyncOutcome
 from etl.warehouse import connections, embedded, guard, migrating, session, settings
 from tests import account as accounts
+from tests import postgres
 from tests.account import Account
 from tests.chaos import process
 from tests.chaos.level import assert_level
@@ -519,6 +520,77 @@ def test_another_run_is_at_work(acme: Account, remote: Account, plug: Plug) -> N
 
     assert "is at work" in words(outcome)
     assert outcome.exit_code in {LOCKED, PARTLY_DONE}
+    assert_recovers(acme)
+
+
+# A database that is older than the run
+
+
+OLDER = ["TRUNCATE talkdesk.sync_runs", "DROP TABLE talkdesk.sync_runs CASCADE"]
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["connected", "lost"])
+@pytest.mark.parametrize("damage", OLDER)
+def test_a_run_that_the_database_has_forgotten(database_url: str, damage: str, *, lost: bool) -> None:
+    """It has failed, whatever it had stored."""
+    with accounts.running(database_url, **SMALL) as acme:
+
+        def replaced() -> None:
+            acme.command(damage)
+            if lost:
+                acme.command(TERMINATE)
+
+        acme.sandbox.faults.add(faulty.meanwhile(lambda _: replaced()), path=rules.FIELDS)
+        outcome = acme.sync()
+
+        assert (DATABASE, "failed") == (outcome.exit_code, outcome.outcome)
+        if damage in OLDER[:1]:
+            assert 0 == acme.size("sync_runs")
+            acme.sandbox.faults.clear()
+            assert_recovers(acme)
+
+
+def test_a_copy_in_its_place(database_url: str, server: postgres.Server) -> None:
+    """The connection leads to a copy of before, of the same name."""
+    name = make_url(database_url).database
+    copy = f"CREATE DATABASE {name}_copy TEMPLATE {server.template}"
+    swap = (
+        f"ALTER DATABASE {name} ALLOW_CONNECTIONS false",
+        f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'",  # noqa: S608
+        f"ALTER DATABASE {name} RENAME TO {name}_old",
+        f"ALTER DATABASE {name}_copy RENAME TO {name}",
+    )
+
+    def run(*statements: str) -> None:
+        with psycopg.connect(server.url, autocommit=True) as admin:
+            for statement in statements:
+                admin.execute(statement.encode())
+
+    run(copy)
+    with accounts.running(database_url, **SMALL) as acme:
+        acme.sandbox.faults.add(faulty.meanwhile(lambda _: run(*swap)), path=rules.FIELDS)
+        outcome = acme.sync()
+        acme.sandbox.faults.clear()
+
+        assert (DATABASE, "failed") == (outcome.exit_code, outcome.outcome)
+        assert "older than this run" in words(outcome)
+        assert_recovers(acme)
+    run(f"DROP DATABASE {name}_old WITH (FORCE)")
+
+
+def test_sessions_that_are_ended_each_time(acme: Account) -> None:
+    """One account's are, time and again; the others are synced, for the database is there."""
+    others = [replace(acme, name=f"{acme.name}-{number}") for number in range(2)]
+    acme.command(
+        "CREATE FUNCTION public.ended() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+        f" IF NEW.account = '{acme.name}' THEN PERFORM pg_terminate_backend(pg_backend_pid()), pg_sleep(1); END IF;"
+        " RETURN NEW; END $$;"
+        "CREATE TRIGGER ended BEFORE UPDATE ON talkdesk.imports FOR EACH ROW EXECUTE FUNCTION public.ended()"
+    )
+    outcome = accounts.sync(acme, *others)
+    acme.command("DROP FUNCTION public.ended() CASCADE")
+
+    assert [acme.name] == list({failure.account for failure in outcome.failures})
     assert_recovers(acme)
 
 

@@ -108,8 +108,8 @@ def turned(owner: "psycopg.Connection[Any]", name: str) -> None:
             values = (
                 sql.SQL(value) if setting in {"search_path", "DateStyle", "temp_tablespaces"} else sql.Literal(value)
             )
-            statement = sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), values)
-            owner.execute(statement)
+            change = sql.SQL("ALTER ROLE {} SET {} = {}").format(role, sql.Identifier(setting), values)
+            owner.execute(change)
 
 
 def another(name: str, kind: str, boot: str, least: str, most: str, words: list[str] | None) -> str | None:
