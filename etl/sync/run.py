@@ -105,6 +105,8 @@ class Job:
     def close(self) -> None:
         """Afterwards the run is closed with its outcome, if the database lets it; lock and connections are free."""
         self.warehouse.closing()
+        if (reason := self.warehouse.reason_to_end) and not self.warehouse.is_gone:
+            self.outcome.fail(reason)
         if self._is_open and not self.warehouse.is_gone:
             try:
                 self.warehouse.transact(self._finish)

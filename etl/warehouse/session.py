@@ -93,6 +93,8 @@ class Warehouse:
 
         The unit runs again after a lost connection, unless it had been committed, and after a deadlock.
         """
+        if self._guard.standby_is_gone and not self._guard.is_closing:
+            raise DatabaseError(NO_STANDBY)
         self._commit = None
         retrying = Retrying(
             retry=retry_if_exception(lambda error: may_pass(error) and not self.is_gone),
@@ -102,7 +104,6 @@ class Warehouse:
         )
         with self._explained():
             result: T = retrying(self._attempt, unit)
-        self._require_the_standby()
         return result
 
     @property
@@ -150,11 +151,6 @@ class Warehouse:
         if self._before and xid and not self._dry_run:
             self._before = self._before._replace(xid=xid)
         return result
-
-    def _require_the_standby(self) -> None:
-        """Raise if a commit was not confirmed; the run is then closed without waiting for it once more."""
-        if self._guard.standby_is_gone and not self._guard.is_closing:
-            raise DatabaseError(NO_STANDBY)
 
     def _reconnect(self, seconds: float, may_pass: Callable[[BaseException], bool]) -> Connection:
         """A session under the lock, a new one under the same lock if there was one before."""

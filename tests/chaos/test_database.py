@@ -631,6 +631,27 @@ def test_given_up_within_half_a_minute(remote: Account, plug: Plug) -> None:
     assert outcome.exit_code in {DATABASE, PARTLY_DONE}
 
 
+@pytest.mark.slow
+def test_a_synchronous_standby_that_is_gone(
+    home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The commit that waits for it is said, and no longer waited for: the run has failed, and no account is begun."""
+    monkeypatch.setattr(guard, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "STANDBY_SECONDS", 0.5)
+    with embedded.running(home) as url, accounts.running(url, **SMALL) as acme:
+        migrating.migrate(url)
+        acme.command("ALTER SYSTEM SET synchronous_standby_names = 'nowhere'")
+        acme.command("SELECT pg_reload_conf()")
+        wait_until(acme, "SELECT count(*) FROM pg_settings WHERE name = 'synchronous_standby_names' AND setting <> ''")
+        outcome = accounts.sync(acme, replace(acme, name="zenith"))
+
+        assert "a commit waits for a synchronous standby that does not confirm it" in caplog.messages
+        assert [session.NO_STANDBY] * 2 == [failure.message for failure in outcome.failures]
+        assert (DATABASE, "failed") == (outcome.exit_code, outcome.outcome)
+        assert ["failed"] == runs(acme)
+        assert [] == acme.column("SELECT account FROM talkdesk.sync_runs WHERE account = 'zenith'")
+
+
 # Up, but unable
 
 
