@@ -4,16 +4,17 @@ from collections.abc import Container, Iterable, Iterator
 from functools import partial
 from typing import NamedTuple
 
-from etl.errors import SOURCE_ERRORS, EtlError, NotFound, SourceMalformed
+from etl.errors import EtlError, Interrupted, NotFound, SourceMalformed, named
 from etl.extract import paging
 from etl.packing import Packed
 from etl.reading.completeness import Reading, T
 from etl.reading.listing import Link
 from etl.reading.ownership import require_own
+from etl.reading.pool import Bodies, Pool
 from etl.reading.reader import Source
-from etl.reading.worker.pool import Flattening, ProcessEnded
 from etl.rows import Rejected
 from etl.threads import parallel
+from etl.transform.records import RecordFlattener
 
 
 class Records(NamedTuple):
@@ -47,61 +48,52 @@ def read_records(source: Source, links: Iterable[Link], known: Container[str]) -
 
     None of them says that it is another import's, as far as these are `known`.
     """
-    with Flattening(source.privacy, channels=source.concurrency) as flattening:
-        read = partial(_read_records, source, flattening, known)
-        yield from parallel(read, links, workers=source.concurrency, stop=source.stop)
+    with Pool() as pool:
+        read = partial(_read_records, source, pool, known)
+        for batch in parallel(read, links, workers=source.concurrency, stop=source.stop):
+            pool.start_if_due()
+            yield batch
 
 
-def _read_records(source: Source, flattening: Flattening, known: Container[str], link: Link) -> Records:
+def _read_records(source: Source, pool: Pool, known: Container[str], link: Link) -> Records:
+    if link.broken is not None:
+        return Records(link, None, [], [], failure=SourceMalformed(link.broken))
+    if link.href is None:
+        return Records(link, None, [], [])
     try:
-        if link.broken is not None:
-            raise SourceMalformed(link.broken)
-        if link.href is None:
-            return Records(link, None, [], [])
-        return _read_records_whole(source, flattening, known, link, link.href)
+        return _read_records_whole(source, pool, known, link, link.href)
     except NotFound:  # normal: the import may be gone, or a failed one never had any
         return Records(link, None, [], [])
-    except SOURCE_ERRORS as error:
-        return Records(link, None, [], [], failure=error)
+    except Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 - one import, whatever is odd about it, ends no other
+        return Records(link, None, [], [], failure=named(error))
 
 
-def _read_records_whole(
-    source: Source, flattening: Flattening, known: Container[str], link: Link, href: str
-) -> Records:
+def _read_records_whole(source: Source, pool: Pool, known: Container[str], link: Link, href: str) -> Records:
     """Read to the end, and once more if they came out short of what the source says."""
 
     def read() -> Records:
-        try:
-            return _read_records_once(source, flattening, known, link, href)
-        except ProcessEnded:
-            flattening.give_up()
-            return _read_records_once(source, flattening, known, link, href)
+        return _read_records_once(source, pool, known, link, href)
 
     records = read()
     return read() if records.failure or (link.finished and records.is_short) else records
 
 
-def _read_records_once(source: Source, flattening: Flattening, known: Container[str], link: Link, href: str) -> Records:
-    rows: list[Packed] = []
-    errors: list[Packed] = []
-    rejected: list[Rejected] = []
-    reading, seconds = Reading(), 0.0
-    with flattening.pages_of(link.import_id) as flatten:
-        for page in _first_must_be_there(paging.record_pages(source.client, href, expected=link.total_records)):
-            reading.note(page)
-            require_own(page.body, link.import_id, known)
-            flat = flatten(page.body)
-            rows += flat.rows
-            errors += flat.errors
-            rejected += flat.rejected
-            seconds += flat.seconds
+def _read_records_once(source: Source, pool: Pool, known: Container[str], link: Link, href: str) -> Records:
+    reading, bodies = Reading(), Bodies(pool, RecordFlattener(link.import_id, source.privacy))
+    for page in _first_must_be_there(paging.record_pages(source.client, href, expected=link.total_records)):
+        reading.note(page)
+        require_own(page.body, link.import_id, known)
+        bodies.add(page.body)
+    flat = bodies.flatten()
     # Where the list itself says how many there are (and there are some), the import's own number proves nothing:
     # pages that got lost, or an empty answer, are known by it alone.
     is_short = reading.read < (link.total_records or 0) and not (reading.read and reading.total)
     failure = reading.shortness("records")
     if is_short and not reading.says_something and link.finished and not link.cut_short:
         failure = SourceMalformed(f"the answer held no list of records, but the import has {link.total_records}")
-    return Records(link, rows, errors, rejected, reading.read, seconds, failure, is_short)
+    return Records(link, flat.rows, flat.errors, flat.rejected, reading.read, flat.seconds, failure, is_short)
 
 
 def _first_must_be_there(pages: Iterable[T]) -> Iterator[T]:

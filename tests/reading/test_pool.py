@@ -1,12 +1,12 @@
-"""Pages flattened in the process beside us are those flattened here, and nothing hangs on that process."""
+"""Rows made by the worker process are those made here, and nothing hangs on that process."""
 
 import os
 import signal
-import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -17,34 +17,45 @@ from hypothesis import strategies as st
 
 from etl.errors import EtlError, Interrupted, NotJson, SourceMalformed
 from etl.jsontext import json_bytes
-from etl.packing import unpack_record
-from etl.reading.worker import pool, serve
-from etl.reading.worker.messages import Channel, Question
-from etl.reading.worker.page import FlatPage, flatten
-from etl.reading.worker.pool import Flattening, ProcessEnded
+from etl.reading import pool
+from etl.reading.pool import Bodies, Call, Flat, Pool, flatten
 from etl.transform.privacy import KEEP, Privacy
 from etl.transform.records import RecordFlattener
 from tests.chaos.process import wait_until
 from tests.json_items import objects, values
 
 HASH = Privacy(hash_columns=frozenset({"email"}), hash_key=b"key")
-BODY = b'{"total": 2, "_embedded": {"records": [{"id": "a", "email": "x", "error": {"code": 1.50}}, 7]}}'
+BODY = b'{"total": 2, "_embedded": {"records": [{"id": "a", "email": "xyzzy", "error": {"code": 1.50}}, 7]}}'
+LARGE = json_bytes([{"id": str(number), "name": "x" * 80} for number in range(100)])
 records = st.lists(objects("id", "line", "status", "error", "errors", "data") | values, max_size=6)
 
 
-def beside(privacy: Privacy = KEEP, channels: int = 2) -> Flattening:
-    """One that flattens nothing here."""
-    found = Flattening(privacy, channels=channels)
-    found._start()
-    if found._process is not None:
-        wait_until(found._is_ready)
-    return found
+@pytest.fixture(name="no_few", autouse=True)
+def _no_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few records are no reason to make their rows here, nor to start no worker."""
+    monkeypatch.setattr(pool, "FEW_BYTES", 0)
+    monkeypatch.setattr(pool, "ALONE_RECORDS", 0)
 
 
-def pid_of(found: Flattening) -> int:
-    """The process beside us."""
-    assert found._process is not None
-    return found._process.pid
+@contextmanager
+def beside() -> Iterator[Pool]:
+    """One with a worker that is ready."""
+    with Pool() as found:
+        start(found)
+        yield found
+
+
+def start(found: Pool) -> None:
+    """Afterwards there is a worker, and it is ready."""
+    found.start_if_due()
+    if found._worker is not None:
+        wait_until(found._worker.is_ready)
+
+
+def pid_of(found: Pool) -> int:
+    """The worker process."""
+    assert found._worker is not None
+    return found._worker.pid
 
 
 def is_there(pid: int) -> bool:
@@ -57,75 +68,62 @@ def is_there(pid: int) -> bool:
         return stat.read().rpartition(")")[2].split()[0] != "Z"
 
 
-def first_key(page: FlatPage) -> str:
-    """The key of the first record."""
-    return unpack_record(page.rows[0]).record_key
+def here(*bodies: bytes, privacy: Privacy = KEEP) -> Flat:
+    """What it is to be, without what it cost."""
+    return flatten(Call(RecordFlattener("i", privacy), bodies, more=False))._replace(seconds=0.0)
 
 
-def size(page: FlatPage) -> int:
-    """How many items were on the page."""
-    return len(page.rows) + len(page.rejected)
+def there(found: Pool, *bodies: bytes, privacy: Privacy = KEEP) -> Flat:
+    """The rows that the pool makes, without what it cost."""
+    return found.flatten(RecordFlattener("i", privacy), bodies)._replace(seconds=0.0)
 
 
-def comparable(page: FlatPage) -> FlatPage:
-    """The page without what flattening it cost."""
-    return page._replace(seconds=0.0)
+@pytest.fixture(name="shared", scope="module")
+def _shared() -> Iterator[Pool]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "ALONE_RECORDS", 0)
+        with beside() as found:
+            yield found
 
 
-@pytest.fixture(name="there", scope="module")
-def _there() -> Iterator[Flattening]:
-    with beside() as there:
-        yield there
-
-
-@given(records, st.sets(st.integers(0, 6)))
-def test_pages_are_the_same_here_and_there(there: Flattening, items: list[Any], cuts: set[int]) -> None:
-    """Rows, errors, rejected items: all of it, whatever the pages hold."""
+@given(records, st.sets(st.integers(0, 6)), st.integers(1, 200))
+def test_rows_are_the_same_here_and_there(shared: Pool, items: list[Any], cuts: set[int], part: int) -> None:
+    """Rows, errors, rejected items: all of it, whatever the pages hold, and in how many parts they went."""
     edges = [0, *sorted(cut for cut in cuts if cut < len(items)), len(items)]
     bodies = [json_bytes({"_embedded": {"records": items[start:end]}}) for start, end in pairwise(edges)]
-    flattener = RecordFlattener("i")
+    gathered = Bodies(shared, RecordFlattener("i"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pool, "FEW_BYTES", 0)
+        patch.setattr(pool, "PART_BYTES", part)
+        for body in bodies:
+            gathered.add(body)
+        found = gathered.flatten()
 
-    with there.pages_of("i") as flat:
-        found = [flat(body) for body in bodies]
-
-    assert [comparable(flatten(flattener, body)) for body in bodies] == [comparable(page) for page in found]
+    assert here(*bodies) == found._replace(seconds=0.0)
 
 
 @pytest.mark.parametrize("privacy", [KEEP, HASH, Privacy("drop")])
-def test_privacy_goes_along(privacy: Privacy) -> None:
+def test_privacy_goes_along(shared: Pool, privacy: Privacy) -> None:
     """What may not be kept does not come back."""
-    with beside(privacy) as there, there.pages_of("i") as flat:
-        found = flat(BODY)
+    found = there(shared, BODY, privacy=privacy)
 
-    assert comparable(flatten(RecordFlattener("i", privacy), BODY)) == comparable(found)
-    assert (privacy is KEEP) == (b'"x"' in unpack_record(found.rows[0]).data)
-
-
-def test_each_import_begins_anew(there: Flattening) -> None:
-    """Keys and positions are those of one import."""
-    pages = []
-    for _ in range(2):
-        with there.pages_of("i") as flat:
-            pages += [flat(BODY), flat(BODY)]
-
-    assert ["id:a", "position:2", "id:a", "position:2"] == [first_key(page) for page in pages]
+    assert here(BODY, privacy=privacy) == found
+    assert (privacy is KEEP) == (b"xyzzy" in bytes(found.rows[0]))
 
 
 @pytest.mark.parametrize(
     ("body", "kind"),
     [(b"<html>", NotJson), (b"7", SourceMalformed), (b'{"_embedded": {"a": [], "b": []}}', SourceMalformed)],
 )
-def test_errors_come_back(there: Flattening, body: bytes, kind: type[Exception]) -> None:
-    """They are raised as they would be here, and the page may be asked for again: nothing of it is counted."""
-    with pytest.raises(kind) as here:
-        flatten(RecordFlattener("i"), body)
-    with there.pages_of("i") as flat:
-        with pytest.raises(kind) as caught:
-            flat(body)
-        again = flat(BODY)
+def test_errors_come_back(shared: Pool, body: bytes, kind: type[Exception]) -> None:
+    """They are raised as they would be here, and the worker goes on."""
+    with pytest.raises(kind) as caught_here:
+        here(body)
+    with pytest.raises(kind) as caught:
+        there(shared, body)
 
-    assert (str(here.value), type(here.value)) == (str(caught.value), type(caught.value))
-    assert "id:a" == first_key(again)
+    assert (str(caught_here.value), type(caught_here.value)) == (str(caught.value), type(caught.value))
+    assert here(BODY) == there(shared, BODY)
 
 
 def test_the_unexpected_is_named_without_its_text(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -134,62 +132,54 @@ def test_the_unexpected_is_named_without_its_text(monkeypatch: pytest.MonkeyPatc
     def fail(*_: object) -> NoReturn:
         raise ZeroDivisionError("jane@example.com")
 
-    monkeypatch.setattr(serve, "flatten", fail)
-    answer = serve._answer(RecordFlattener("i"), Question(b"[]", None))
-    assert (None, "ZeroDivisionError", "") == answer
+    monkeypatch.setattr(pool, "flatten", fail)
+    answer = pool._answer(Call(RecordFlattener("i"), [b"[]"], more=False))
+
+    assert isinstance(answer, EtlError)
+    assert "unexpected ZeroDivisionError while flattening records" == str(answer)
 
 
-def test_the_unexpected_is_raised(there: Flattening, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As an error of ours, which has a line and an exit code."""
-    monkeypatch.setattr(pool, "ERRORS", {})
-    with there.pages_of("i") as flat, pytest.raises(EtlError, match="unexpected NotJson while flattening records"):
-        flat(b"<html>")
-
-
-def test_few_records_need_no_process() -> None:
-    """It starts with the first import after so many records, and not before."""
-    number = pool.ALONE_RECORDS // 2 + pool.RECORDS_PER_QUESTION
-    body = json_bytes([{"line": line} for line in range(number)])
+def test_few_records_need_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts after so many records, and not before."""
+    monkeypatch.setattr(pool, "ALONE_RECORDS", 150)
     started = []
-    with Flattening(KEEP, channels=1) as found:
+    with Pool() as found:
         for _ in range(3):
-            with found.pages_of("i") as flat:
-                flat(body)
-            started.append(found._process is not None)
+            there(found, LARGE)
+            found.start_if_due()
+            started.append(found._worker is not None)
 
-    assert [False, False, True] == started
+    assert [False, True, True] == started
 
 
-def test_small_pages_need_no_process() -> None:
-    """However many they are."""
-    body = json_bytes([{"line": number} for number in range(pool.RECORDS_PER_QUESTION)])
-    with Flattening(KEEP, channels=1) as found:
-        for _ in range(pool.ALONE_RECORDS // pool.RECORDS_PER_QUESTION + 2):
-            with found.pages_of("i") as flat:
-                flat(body)
-
-        assert found._process is None
+def test_small_imports_need_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many they are; and where there is one, they are not sent there."""
+    monkeypatch.setattr(pool, "FEW_BYTES", len(BODY) + 1)
+    monkeypatch.setattr(pool, "ALONE_RECORDS", 1)
+    with Pool() as found:
+        for _ in range(3):
+            there(found, BODY)
+        found.start_if_due()
+        assert found._worker is None
+    monkeypatch.setattr(pool, "ALONE_RECORDS", 0)
+    with beside() as found:
+        os.kill(pid_of(found), signal.SIGSTOP)
+        assert here(BODY) == there(found, BODY)
 
 
 def test_nobody_waits_until_it_is_ready() -> None:
     """Starting takes it some tenths of a second."""
-    with Flattening(KEEP, channels=1) as found:
-        found._start()
+    with Pool() as found:
+        found.start_if_due()
         os.kill(pid_of(found), signal.SIGSTOP)
-        with found.pages_of("i") as flat:
-            assert (2, 1) == (size(flat(BODY)), len(found._idle))
-        os.kill(pid_of(found), signal.SIGCONT)
-        wait_until(found._is_ready)
-        with found.pages_of("i") as flat:
-            assert (2, 0) == (size(flat(BODY)), len(found._idle))
+        assert here(BODY) == there(found, BODY)
 
 
-def test_it_ends_with_its_user() -> None:
+def test_it_ends_with_the_pool() -> None:
     """No process is left."""
-    with beside() as there:
-        with there.pages_of("i") as flat:
-            flat(BODY)
-        pid = pid_of(there)
+    with beside() as found:
+        there(found, BODY)
+        pid = pid_of(found)
         assert is_there(pid)
 
     assert not is_there(pid)
@@ -197,108 +187,114 @@ def test_it_ends_with_its_user() -> None:
 
 def test_signals_to_all_of_us_leave_it_alone() -> None:
     """A terminal's SIGINT, a service manager's SIGTERM: who started it says when it ends."""
-    with beside() as there, there.pages_of("i") as flat:
-        flat(BODY)
+    with beside() as found:
         for number in (signal.SIGINT, signal.SIGTERM):
-            os.kill(pid_of(there), number)
+            os.kill(pid_of(found), number)
 
-        assert 2 == size(flat(BODY))
-
-
-def test_a_killed_process_is_noticed(caplog: pytest.LogCaptureFixture) -> None:
-    """Its pages are to be flattened anew, here, and that is said once."""
-    with beside() as there:
-        with there.pages_of("i") as flat:
-            flat(BODY)
-            os.kill(pid_of(there), signal.SIGKILL)
-            with pytest.raises(ProcessEnded):
-                flat(BODY)
-        there.give_up()
-        there.give_up()
-        with there.pages_of("i") as flat:
-            assert "id:a" == first_key(flat(BODY))
-
-    assert 1 == len(caplog.records)
+        assert here(BODY) == there(found, BODY)
+        assert found._worker is not None
 
 
-@pytest.mark.parametrize(
-    ("owner", "name", "error"),
-    [
-        (subprocess, "Popen", FileNotFoundError),
-        (subprocess, "Popen", BlockingIOError),
-        (subprocess, "Popen", MemoryError),
-        (socket, "socketpair", OSError),
-    ],
-)
-def test_where_no_process_can_be_had(
-    monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, error: type[Exception]
-) -> None:
+def test_a_killed_worker_costs_nothing_but_time(caplog: pytest.LogCaptureFixture) -> None:
+    """What it had is flattened here, as is all that follows, from where the last part left off; it is said once."""
+    with beside() as found:
+        first = found.flatten(RecordFlattener("i"), [BODY], more=True)
+        os.kill(pid_of(found), signal.SIGKILL)
+        assert first.following is not None
+        second = found.flatten(first.following, [BODY])
+        found.start_if_due()
+
+        assert here(BODY, BODY).rows == first.rows + second.rows
+        assert here(BODY) == there(found, BODY)
+        assert found._worker is None
+    assert ["ended before its time" in record.message for record in caplog.records] == [True]
+
+
+def test_a_worker_that_computes_for_ever_fails_its_import_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another one goes on with the others; what was late is not tried here."""
+    monkeypatch.setattr(pool, "DEADLINE_SECONDS", 0.3)
+    with beside() as found:
+        pid = pid_of(found)
+        os.kill(pid, signal.SIGSTOP)
+        with pytest.raises(SourceMalformed, match=r"^its records were not flattened within 0 s$"):
+            there(found, BODY)
+        assert not is_there(pid)
+        monkeypatch.undo()
+        monkeypatch.setattr(pool, "FEW_BYTES", 0)
+        monkeypatch.setattr(pool, "ALONE_RECORDS", 0)
+        start(found)
+
+        assert pid != pid_of(found)
+        assert here(BODY) == there(found, BODY)
+
+
+def test_worker_after_worker_that_is_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some of them nothing is flattened any more: the run ends in bounded time."""
+    monkeypatch.setattr(pool, "DEADLINE_SECONDS", 0.1)
+    monkeypatch.setattr(pool, "MAX_LATE", 2)
+    with Pool() as found:
+        for _ in range(2):
+            start(found)
+            os.kill(pid_of(found), signal.SIGSTOP)
+            with pytest.raises(SourceMalformed, match="within"):
+                there(found, BODY)
+        found.start_if_due()
+
+        assert found._worker is None
+        with pytest.raises(SourceMalformed, match="2 imports before it took too long"):
+            there(found, BODY)
+
+
+def test_a_large_import_has_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The deadline is in proportion to what is asked."""
+    monkeypatch.setattr(pool, "DEADLINE_SECONDS", 0.0)
+    monkeypatch.setattr(pool, "SECONDS_PER_MEGABYTE", 60 / (len(LARGE) / 1e6))
+    with beside() as found:
+        assert here(LARGE) == there(found, LARGE)
+
+
+@pytest.mark.parametrize("error", [FileNotFoundError, BlockingIOError, MemoryError])
+def test_where_no_process_can_be_had(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
     """All is flattened here."""
 
     def refuse(*_: object, **__: object) -> NoReturn:
         raise error
 
-    monkeypatch.setattr(owner, name, refuse)
-    with beside() as there, there.pages_of("i") as flat:
-        assert 2 == size(flat(BODY))
+    monkeypatch.setattr(subprocess, "Popen", refuse)
+    with beside() as found:
+        assert here(BODY) == there(found, BODY)
 
 
-def test_what_it_cannot_go_on_after_ends_it() -> None:
-    """Whoever waits for an answer notices."""
-    with beside() as there:
-        with there.pages_of("i") as flat:
-            flat(BODY)
-        there._idle[0]._send("no question")
-        wait_until(lambda: not is_there(pid_of(there)))
-        with there.pages_of("i") as flat, pytest.raises(ProcessEnded):
-            flat(BODY)
+def test_a_worker_that_cannot_go_on_is_noticed() -> None:
+    """Whoever waits for its answer flattens here."""
+    with beside() as found:
+        assert found._worker is not None
+        found._worker._questions.write(b"no question")
+        found._worker._questions.flush()
+        wait_until(lambda: not is_there(pid_of(found)))
+
+        assert here(BODY) == there(found, BODY)
 
 
-def test_a_channel_that_was_left_in_the_middle_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its answer belongs to the import that asked."""
-
-    def fail(_: Channel) -> NoReturn:
-        raise MemoryError
-
-    with beside(channels=1) as there:
-        with monkeypatch.context() as patch, there.pages_of("a") as flat:
-            patch.setattr(Channel, "_receive", fail)
-            with pytest.raises(MemoryError):
-                flat(BODY)
-
-        assert [] == there._idle
-        with there.pages_of("b") as flat:
-            assert "id:b" == first_key(flat(b'[{"id": "b"}]'))
-
-
-def test_who_comes_after_the_end() -> None:
-    """A thread that nobody waits for any more begins no import, and does not read its own once more."""
-    with beside() as there, there.pages_of("i") as flat:
-        flat(BODY)
-        there.__exit__()
-        with pytest.raises(ProcessEnded):
-            flat(BODY)
-        there.give_up()
-        with pytest.raises(Interrupted):
-            there.pages_of("i").__enter__()
-
-
-def test_nothing_is_flattened_here_after_the_end() -> None:
-    """Else a thread that nobody waits for would ask for all further pages of its import."""
-    with Flattening(KEEP, channels=1) as found, found.pages_of("i") as flat:
-        flat(BODY)
+def test_nothing_is_flattened_after_the_end() -> None:
+    """A thread that nobody waits for any more begins nothing, here or there."""
+    with beside() as found:
         found.__exit__()
         with pytest.raises(Interrupted):
-            flat(BODY)
+            there(found, BODY)
+    with Pool() as found:
+        found.__exit__()
+        with pytest.raises(Interrupted):
+            there(found, BODY)
 
 
 def test_it_is_told_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither in its environment nor among its arguments."""
     monkeypatch.setenv("TALKDESK_CLIENT_SECRET", "planted-secret")
     monkeypatch.setenv("DATABASE_URL", "postgresql://me:planted-secret@db/w")
-    with beside(HASH) as there, there.pages_of("i") as flat:
-        flat(BODY)
-        known = [Path(f"/proc/{pid_of(there)}/{name}").read_bytes() for name in ("environ", "cmdline")]
+    with beside() as found:
+        there(found, BODY, privacy=HASH)
+        known = [Path(f"/proc/{pid_of(found)}/{name}").read_bytes() for name in ("environ", "cmdline")]
 
     assert not [text for text in known if b"planted-secret" in text]
 
@@ -308,50 +304,52 @@ def test_files_that_lie_about_have_no_say(tmp_path: Path, monkeypatch: pytest.Mo
     """It imports what we did, whatever the folder is in which cron called us."""
     (tmp_path / name).write_text("raise SystemExit(1)", encoding="ascii")
     monkeypatch.chdir(tmp_path)
-    with beside() as there, there.pages_of("i") as flat:
-        assert 2 == size(flat(BODY))
+    with beside() as found:
+        assert here(BODY) == there(found, BODY)
+        assert found._worker is not None
 
 
 def test_paths_that_are_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody's start-up code has put a Path among them; Python passes over it, and so does the sync."""
     monkeypatch.setattr(sys, "path", [*sys.path, tmp_path])
-    with beside() as there, there.pages_of("i") as flat:
-        assert 2 == size(flat(BODY))
+    with beside() as found:
+        assert here(BODY) == there(found, BODY)
+        assert found._worker is not None
 
 
-def test_it_does_not_outlive_a_killed_user() -> None:
-    """Nobody is there to end it, and it ends."""
-    program = (
-        "import time\n"
-        "from etl.transform.records import KEEP\n"
-        "from etl.reading.worker.pool import Flattening\n"
-        "there = Flattening(KEEP, channels=2)\n"
-        "there._start()\n"
-        "while not there._is_ready(): time.sleep(0.01)\n"
-        "with there.pages_of('i') as flat:\n"
-        "    flat(b'[]')\n"
-        "    print(there._process.pid, flush=True)\n"
-        "    time.sleep(60)\n"
-    )
-    with ExitStack() as stack:
-        user = stack.enter_context(
-            subprocess.Popen(
-                (sys.executable, "-c", program),
-                stdout=subprocess.PIPE,
-                text=True,
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
-            )
-        )
-        stack.callback(user.kill)
+COMPUTES = """
+import os, sys, threading, time
+from etl.reading import pool
+from etl.transform.records import RecordFlattener
+pool.ALONE_RECORDS = pool.FEW_BYTES = 0
+with pool.Pool() as found:
+    found.start_if_due()
+    while not found._worker.is_ready(): time.sleep(0.01)
+    body = b"[" + b"{}," * 300_000 + b"{}]"
+    print(found._worker.pid, flush=True)
+    while True: found.flatten(RecordFlattener("i"), [body] * 20)
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT, signal.SIGHUP])
+@pytest.mark.parametrize("stopped", [False, True], ids=["computes", "is stopped"])
+def test_it_ends_with_its_user_however_that_ends(number: signal.Signals, stopped: bool) -> None:  # noqa: FBT001
+    """Also in the middle of its work, and where it does not get to run."""
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = (sys.executable, "-c", COMPUTES)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as user:
         assert user.stdout is not None
         pid = int(user.stdout.readline())
-        user.kill()
+        time.sleep(0.3)
+        if stopped:
+            os.kill(pid, signal.SIGSTOP)
+        user.send_signal(number)
         wait_until(lambda: not is_there(pid))
 
 
 def test_it_is_lean() -> None:
     """What it imports is what it holds in memory: neither network nor database, no settings, no OpenSSL."""
-    program = "import sys, etl.reading.worker.serve; print(*sys.modules)"
+    program = "import sys, etl.reading.pool; print(*sys.modules)"
     found = subprocess.run((sys.executable, "-c", program), capture_output=True, text=True, check=True)
 
     heavy = {"requests", "sqlalchemy", "psycopg", "pydantic", "click", "hashlib", "concurrent.futures"}

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from etl.reading.worker import pool
-from etl.reading.worker.pool import Flattening
+from etl.reading import pool
+from etl.reading.pool import Pool
 from etl.sandbox.faults.answers import answer, meanwhile
 from tests.account import RECORDS, Account, changes, sync
 from tests.chaos.process import wait_until
@@ -20,15 +20,23 @@ from tests.expected import require_level
 def _started(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The processes that were started: with the first import, which waits until they are ready."""
     started: list[Any] = []
-    start = Flattening._start
+    start = Pool.start_if_due
 
-    def start_and_wait(self: Flattening) -> None:
+    def start_and_wait(self: Pool) -> None:
+        before = self._worker
         start(self)
-        started.append(self._process)
-        wait_until(self._is_ready)
+        if self._worker is not None and self._worker is not before:
+            started.append(self._worker._process)
+            wait_until(self._worker.is_ready)
+
+    def enter_and_start(self: Pool) -> Pool:
+        self.start_if_due()
+        return self
 
     monkeypatch.setattr(pool, "ALONE_RECORDS", 0)
-    monkeypatch.setattr(Flattening, "_start", start_and_wait)
+    monkeypatch.setattr(pool, "FEW_BYTES", 0)
+    monkeypatch.setattr(Pool, "start_if_due", start_and_wait)
+    monkeypatch.setattr(Pool, "__enter__", enter_and_start)
     return started
 
 
@@ -51,7 +59,7 @@ def test_where_the_time_went(acme: Account) -> None:
 def test_a_killed_process_costs_nothing_but_time(
     acme: Account, started: list[Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Its import is read anew and flattened here, like all that follow; it is said once."""
+    """Its import is flattened here, like all that follow; it is said once."""
     killed: list[int] = []
 
     def kill(_: object) -> None:
@@ -65,6 +73,30 @@ def test_a_killed_process_costs_nothing_but_time(
     require_level(acme)
     assert ("succeeded", 0, 1) == (outcome.outcome, outcome.exit_code, len(killed))
     assert 1 == sum("ended before its time" in record.message for record in caplog.records)
+
+
+def test_an_import_that_takes_for_ever_fails_alone(
+    acme: Account, started: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error names it; another process goes on with the others, and the next sync brings it over."""
+    stopped: list[int] = []
+
+    def stop(_: object) -> None:
+        if started and not stopped:
+            stopped.append(started[0].pid)
+            os.kill(started[0].pid, signal.SIGSTOP)
+
+    monkeypatch.setattr(pool, "DEADLINE_SECONDS", 1.0)
+    rule = acme.sandbox.faults.add(meanwhile(stop), path=RECORDS.pattern)
+    outcome = acme.sync()
+
+    (failure,) = outcome.failures
+    assert (8, "import_records") == (outcome.exit_code, failure.resource)
+    assert "its records were not flattened within 1 s" == failure.message
+    assert 2 == len(started)
+    acme.sandbox.faults.remove(rule)
+    assert 0 == acme.sync().exit_code
+    require_level(acme)
 
 
 def test_pages_that_are_no_json_are_asked_for_again(acme: Account) -> None:

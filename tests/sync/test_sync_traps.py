@@ -2,11 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from etl.sandbox.faults.answers import answer
+from etl.transform.records import RecordFlattener
 from tests.account import Account, changed, changes
+from tests.expected import require_level
 
 BODIES = sorted((Path(__file__).parents[1] / "bodies").glob("*.json"), key=lambda file: file.stem)
 IMPORTS, FIELDS = r"/bulk-imports/users(\?|$)", "/cm/meta/va/fields"
@@ -131,3 +134,23 @@ def test_a_record_that_would_become_too_much(acme: Account) -> None:
     assert (8, []) == (outcome.exit_code, outcome.failures)
     assert {"b"} == set(acme.column("SELECT record_id FROM talkdesk.import_records WHERE import_id = 'i1'"))
     assert acme.value("SELECT reason FROM talkdesk.rejected_items").startswith("its rows would come to more than")
+
+
+def test_what_nobody_thought_of_ends_its_import_alone(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The failure names the import; all others are stored, and the next sync brings it over."""
+    rows = RecordFlattener.rows
+
+    def fail(self: RecordFlattener, items: list[Any]) -> Any:
+        if self._import_id == "i1":
+            raise ZeroDivisionError
+        return rows(self, items)
+
+    acme.world.put_import({"id": "i1", "status": "COMPLETED"}, [{"id": "a"}])
+    with monkeypatch.context() as patch:
+        patch.setattr(RecordFlattener, "rows", fail)
+        outcome = acme.sync()
+
+    assert [("i1", 1)] == [(failure.import_id, failure.exit_code) for failure in outcome.failures]
+    assert 8 == outcome.exit_code
+    assert 0 == acme.sync().exit_code
+    require_level(acme)

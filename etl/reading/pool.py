@@ -1,0 +1,296 @@
+"""The worker process, which makes rows of an account's records beside us once there are many: bodies in, rows out.
+
+One Python process computes on one processor only. An import is one call: its bodies go to the worker, its rows come
+back, pickled over the worker's stdin and stdout, and nothing of it stays there; one that is very large goes in parts.
+Starting the worker costs more than a small account's whole work, so that one is done here.
+
+The worker is told no secret but the key of hashed cells, imports neither the network's nor the database's libraries,
+and ends with us however we end. Where it dies, what it had is made here; where it is late, the import that it has
+fails, and another worker goes on with the others.
+"""
+
+import gc
+import json
+import logging
+import os
+import pickle
+import select
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import IO, NamedTuple, NoReturn, Self, cast
+
+from etl.errors import EtlError, Interrupted, SourceMalformed
+from etl.extract import hal
+from etl.extract.endpoints import RECORDS
+from etl.packing import Packed, pack_error, pack_record
+from etl.rows import Rejected
+from etl.transform.records import RecordFlattener
+
+log = logging.getLogger(__name__)
+
+ALONE_RECORDS = 10_000
+"""So many records are flattened here in about the time that the worker takes to start."""
+FEW_BYTES = 4_000
+"""So many are flattened in less time than it takes to send them there and back."""
+PART_BYTES = 4_000_000
+"""Some ten thousand records; nearly all imports are smaller."""
+DEADLINE_SECONDS, SECONDS_PER_MEGABYTE = 20.0, 5.0
+"""A megabyte takes some 20 ms."""
+MAX_LATE = 3
+"""So many workers may be late; after that it is not the imports that are odd, and waiting helps nobody."""
+
+# It imports what we would: by -I no variable and no file of the working directory has a say in it.
+_PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from etl.reading.pool import serve; serve()"
+_PASSED_ON = ("LD_LIBRARY_PATH", "PATH")  # what an interpreter may need; the settings hold secrets
+_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
+
+
+class Flat(NamedTuple):
+    """The rows of an import, or of a part of it; `seconds` of processor time made them.
+
+    `following` makes the rows of the next part, if there is more.
+    """
+
+    rows: list[Packed]
+    errors: list[Packed]
+    rejected: list[Rejected]
+    seconds: float = 0.0
+    following: RecordFlattener | None = None
+
+
+class Call(NamedTuple):
+    """What is asked of the worker."""
+
+    flattener: RecordFlattener
+    bodies: Sequence[bytes]
+    more: bool
+
+
+def flatten(call: Call) -> Flat:
+    """The rows of the bodies; raises NotJson, or SourceMalformed where one holds no list."""
+    started = time.thread_time()
+    flat = Flat([], [], [])
+    for body in call.bodies:
+        for found in call.flattener.rows(hal.read_items(body, prefer=RECORDS.wrappers)):
+            if isinstance(found, Rejected):
+                flat.rejected.append(found)
+            else:
+                flat.rows.append(pack_record(found[0]))
+                flat.errors.extend(map(pack_error, found[1]))
+    return flat._replace(seconds=time.thread_time() - started, following=call.flattener if call.more else None)
+
+
+class Pool:
+    """Makes rows of bodies, in the worker once there is one; after its end as a context manager there is none."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._worker: _Worker | None = None
+        self._alone = self._late = 0
+        self._is_given_up = self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Afterwards the worker is gone; it holds nothing that would be lost."""
+        self._is_closed = True
+        if self._worker is not None:
+            self._worker.end()
+
+    def start_if_due(self) -> None:
+        """Afterwards a worker is under way if it has become worth it.
+
+        To be called by the thread that lives as long as the pool does: the worker ends with the one that started it.
+        """
+        if self._worker is None and self._alone >= ALONE_RECORDS and self._late < MAX_LATE and not self._is_given_up:
+            try:
+                self._worker = _Worker()
+            except (OSError, MemoryError):  # no process, no memory, no file descriptor left: slower, and that is all
+                self._is_given_up = True
+
+    def flatten(self, flattener: RecordFlattener, bodies: Sequence[bytes], *, more: bool = False) -> Flat:
+        """The rows of an import's bodies; where `more` of them follow, they begin with what comes back."""
+        call, size = Call(flattener, bodies, more), sum(map(len, bodies))
+        worker = self._worker
+        if worker is None or size < FEW_BYTES or not worker.is_ready():
+            return self._flatten_here(call, size)
+        with self._turn:
+            if worker is self._worker and not self._is_closed:
+                return self._ask(worker, call, seconds=DEADLINE_SECONDS + SECONDS_PER_MEGABYTE * size / 1e6)
+        return self._flatten_here(call, size)
+
+    def _flatten_here(self, call: Call, size: int) -> Flat:
+        if self._is_closed:
+            raise Interrupted("nobody waits for these records any more")
+        if self._late >= MAX_LATE:
+            raise SourceMalformed(f"its records were not flattened: {self._late} imports before it took too long")
+        flat = flatten(call)
+        self._alone += len(flat.rows) if size >= FEW_BYTES else 0
+        return flat
+
+    def _ask(self, worker: "_Worker", call: Call, *, seconds: float) -> Flat:
+        """The worker's answer; if it is late or dead, it is nobody's worker any more."""
+        try:
+            return worker.ask(call, seconds)
+        except _LateError:
+            self._late += 1
+            self._worker = None
+            raise SourceMalformed(f"its records were not flattened within {seconds:.0f} s") from None
+        except (OSError, EOFError, pickle.UnpicklingError):
+            self._is_given_up = True
+            self._worker = None
+        finally:
+            if self._worker is None:
+                worker.end()
+        if not self._is_closed:
+            log.warning("the process that flattens records has ended before its time: this one does its work")
+        return self._flatten_here(call, size=0)
+
+
+class Bodies:
+    """Gathers the bodies of an import, and makes rows of them in as few calls as their size allows."""
+
+    def __init__(self, pool: Pool, flattener: RecordFlattener) -> None:
+        self._pool, self._flattener = pool, flattener
+        self._bodies: list[bytes] = []
+        self._flat = Flat([], [], [])
+
+    def add(self, body: bytes) -> None:
+        """Afterwards the body is kept, or among the rows."""
+        self._bodies.append(body)
+        if sum(map(len, self._bodies)) >= PART_BYTES:
+            self._flatten(more=True)
+
+    def flatten(self) -> Flat:
+        """The rows of all bodies."""
+        self._flatten(more=False)
+        return self._flat
+
+    def _flatten(self, *, more: bool) -> None:
+        rows, errors, rejected, seconds, following = self._pool.flatten(self._flattener, self._bodies, more=more)
+        self._flat.rows.extend(rows)
+        self._flat.errors.extend(errors)
+        self._flat.rejected.extend(rejected)
+        self._flat = self._flat._replace(seconds=self._flat.seconds + seconds)
+        self._flattener, self._bodies = following or self._flattener, []
+
+
+class _LateError(Exception):
+    """The worker's deadline has passed."""
+
+
+class _Worker:
+    """A worker process, seen from here."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - ourselves
+            [sys.executable, "-I", "-c", _PROGRAM, json.dumps([*map(str, sys.path)])],
+            env={name: os.environ[name] for name in _PASSED_ON if name in os.environ},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self._questions = cast("IO[bytes]", self._process.stdin)
+        self._answers = cast("IO[bytes]", self._process.stdout)
+        self._greeting = select.poll()
+        self._greeting.register(self._answers, select.POLLIN)
+        self._has_greeted = self._is_late = False
+
+    @property
+    def pid(self) -> int:
+        """The process's number."""
+        return self._process.pid
+
+    def is_ready(self) -> bool:
+        """True once it has said so, or has ended: until then there is time to flatten here."""
+        return self._has_greeted or bool(self._greeting.poll(0))
+
+    def ask(self, call: Call, seconds: float) -> Flat:
+        """The rows that it makes, or what it raises; raises _LateError, and OSError and the like where it has ended."""
+        deadline = threading.Timer(seconds, self._kill_late)
+        deadline.daemon = True
+        deadline.start()
+        try:
+            answer = self._exchange(call)
+        except (OSError, EOFError, pickle.UnpicklingError):
+            if self._is_late:
+                raise _LateError from None
+            raise
+        finally:
+            deadline.cancel()
+        if isinstance(answer, EtlError):
+            raise answer
+        return answer
+
+    def _exchange(self, call: Call) -> Flat | EtlError:
+        if not self._has_greeted:
+            pickle.load(self._answers)  # noqa: S301 - it is ourselves
+            self._has_greeted = True
+        pickle.dump(call, self._questions, pickle.HIGHEST_PROTOCOL)
+        self._questions.flush()
+        return cast("Flat | EtlError", pickle.load(self._answers))  # noqa: S301 - it is ourselves
+
+    def _kill_late(self) -> None:
+        self._is_late = True
+        self._process.kill()
+
+    def end(self) -> None:
+        """Afterwards it is gone, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._questions, self._answers):
+            with suppress(OSError):  # what was still to be sent is of no use to anybody
+                stream.close()
+
+
+def serve() -> NoReturn:
+    """Be the worker: answer call after call, until whoever started it is gone."""
+    # Who started us says when to end, whatever the terminal or the service manager sends to all of us.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    gc.set_threshold(100_000, 50, 1000)  # as in etl.cli
+    threading.Thread(target=_end_with_user, daemon=True).start()
+    _die_with_user()
+    try:
+        _say(None)
+        while True:
+            _say(_answer(pickle.load(sys.stdin.buffer)))  # noqa: S301 - it is ourselves
+    finally:  # our user is gone, no memory is left, or anything else: who waits for an answer has to notice
+        os._exit(1)
+
+
+def _say(answer: Flat | EtlError | None) -> None:
+    pickle.dump(answer, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
+    sys.stdout.flush()
+
+
+def _answer(call: Call) -> Flat | EtlError:
+    try:
+        return flatten(call)
+    except EtlError as error:
+        return error
+    except Exception as error:  # noqa: BLE001 - raised again on the other side; a traceback might show somebody's data
+        return EtlError(f"unexpected {type(error).__name__} while flattening records")
+
+
+def _end_with_user() -> NoReturn:
+    """Wait until nobody can ask any more, also while the main thread computes."""
+    user = select.poll()
+    user.register(sys.stdin, 0)
+    user.poll()
+    os._exit(1)
+
+
+def _die_with_user() -> None:
+    """Afterwards the kernel kills us when our user dies, also where no thread of ours gets to run any more."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - only the worker needs it
+
+        ctypes.CDLL(None).prctl(_DEATH_SIGNAL, signal.SIGKILL)
