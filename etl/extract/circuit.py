@@ -8,7 +8,9 @@ from etl.errors import EtlError
 MAX_TRIES = 4
 MIN_GRACE_SECONDS = 5.0
 PROBE_SECONDS = 30.0
-RENEWALS_IN_VAIN = 8
+RENEWALS_IN_VAIN = 12
+RENEWALS_PER_ANSWER = 2
+"""Where every third request kills all tokens, eight threads renew one more often than they are answered."""
 
 
 class CircuitBreaker:
@@ -57,7 +59,7 @@ class CircuitBreaker:
             return  # as nearly always, and without a lock
         with self._lock:
             self._failure, self._is_open, self._in_vain = None, False, 0
-            self._renewals = max(self._renewals - 1, 0)
+            self._renewals = max(self._renewals - RENEWALS_PER_ANSWER, 0)
             self._spent = self._spent if attempts == 1 else 0.0
 
     def refused(self, failure: EtlError) -> None:
@@ -75,7 +77,7 @@ class CircuitBreaker:
             self._spent_until = now
 
     def may_renew(self) -> bool:
-        """True if one more token may be asked for because one was refused here; each answer allows another."""
+        """True if one more token may be asked for because one was refused here; each answer allows more."""
         with self._lock:
             self._renewals += 1
             return self._renewals <= RENEWALS_IN_VAIN
