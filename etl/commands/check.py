@@ -43,7 +43,16 @@ T = TypeVar("T")
 OLDEST_POSTGRES = 15
 PATIENCE_SECONDS = 15  # a person waits for the answer
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
-DELETED_FROM = frozenset({"import_records", "import_record_errors", "rejected_items"})
+DELETED_FROM = frozenset(
+    {
+        "coverage_folded",
+        "import_record_errors",
+        "import_records",
+        "rejected_items",
+        "sync_run_resources",
+        "sync_runs",
+    }
+)
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
 ADVICE: dict[type[EtlError], str] = {
@@ -137,10 +146,13 @@ class Checks:
 def check_everything(*, stop: threading.Event) -> Checks:
     """What a first sync needs, item by item, tried as far as the items before allow."""
     checks = Checks()
-    checks.attempt("settings", config.load, lambda found: ", ".join(f"account {each.name}" for each in found[1]))
-    for settings in _if_right(config.load_accounts) or ():
+    found = checks.attempt(
+        "settings", config.load, lambda found: ", ".join(f"account {each.name}" for each in found[1])
+    )
+    # A secret may come from a pipe, which can be read once: what is right is not read again.
+    warehouse, accounts = found or (_if_right(config.load_warehouse), _if_right(config.load_accounts))
+    for settings in accounts or ():
         check_account(checks, settings, stop)
-    warehouse = _if_right(config.load_warehouse)
     if warehouse is not None:
         check_warehouse(checks, warehouse, stop)
     else:

@@ -23,6 +23,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 def rehearse(connection: Connection) -> None:
     """Inside a transaction, which must not be committed: every table was written to as a sync writes to it."""
     ledger.start_run(connection, RUN, window=None, options={})
+    ledger.fold_runs(connection, RUN.account, timedelta(days=1))
     load.prune_rejected(connection, RUN.account, timedelta(days=1))
     load.keep_rejected(connection, RUN.account, RUN.run_id, [Rejected("imports", None, "{}", "a rehearsal")])
     for what, key, row in _versioned_rows():

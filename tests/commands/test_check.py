@@ -1,11 +1,13 @@
 """`check`: every item by itself, what is wrong with it, and what to do."""
 
 import json
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import psycopg
@@ -17,6 +19,8 @@ from etl.commands import check
 from etl.commands.check import Checks, check_everything
 from etl.errors import Interrupted
 from etl.sandbox import Sandbox, running
+from etl.warehouse.tables import metadata
+from tests.chaos.process import wait_until
 
 NOBODY = "http://127.0.0.1:1"
 
@@ -208,6 +212,85 @@ def test_role_without_rights(settings: pytest.MonkeyPatch, database_url: str, se
         assert "GRANT INSERT, SELECT, UPDATE ON talkdesk.imports" in grants
         assert "GRANT SELECT ON talkdesk.alembic_version" in grants
         assert {} == failures(checked())
+
+
+def test_settings_are_read_once(settings: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A secret may come through a pipe."""
+    pipe = tmp_path / "secret"
+    os.mkfifo(pipe)
+    settings.delenv("TALKDESK_CLIENT_SECRET")
+    settings.setenv("TALKDESK_CLIENT_SECRET_FILE", str(pipe))
+    threading.Thread(target=lambda: pipe.write_text("sandbox", encoding="utf-8"), daemon=True).start()
+
+    assert {} == failures(checked())
+
+
+@pytest.mark.usefixtures("settings")
+def test_nothing_is_left(acme_everything: Callable[[], object]) -> None:
+    """No row, no lock, no temporary table; and it may be done again."""
+    before = acme_everything()
+
+    assert [{}, {}] == [failures(checked()) for _ in range(2)]
+    wait_until(lambda: before == acme_everything())  # a session ends a moment after it was closed
+
+
+@pytest.fixture
+def acme_everything(database_url: str) -> Callable[[], object]:
+    """What is in the warehouse, locks included."""
+    locks = b"""
+        SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database
+        WHERE locktype = 'advisory' AND datname = current_database()
+    """
+    temporary = b"SELECT count(*) FROM pg_class WHERE relpersistence = 't'"
+
+    def look() -> object:
+        with psycopg.connect(database_url) as connection:
+            tables = [sql.Identifier(table.schema or "", table.name) for table in metadata.sorted_tables]
+            rows = [connection.execute(sql.SQL("SELECT * FROM {}").format(name)).fetchall() for name in tables]
+            return rows, *(connection.execute(each).fetchone() for each in (locks, temporary))
+
+    return look
+
+
+REFUSALS = {
+    "ALTER TABLE talkdesk.imports ENABLE ROW LEVEL SECURITY": "row level security holds for imports",
+    "ALTER TABLE talkdesk.import_records ENABLE ROW LEVEL SECURITY": "row level security holds for import_records",
+    "REVOKE EXECUTE ON FUNCTION pg_catalog.pg_current_xact_id_if_assigned() FROM PUBLIC": "lacks a right",
+    "ALTER TABLE talkdesk.sync_runs ADD CHECK (account = 'nobody')": "SQLSTATE 23514",
+}
+
+
+@pytest.mark.parametrize(("refusal", "said"), REFUSALS.items())
+def test_what_only_a_write_shows(
+    settings: pytest.MonkeyPatch, database_url: str, server_url: str, refusal: str, said: str
+) -> None:
+    """A sync would fail there; and whoever reads it knows why."""
+    with role(server_url, database_url) as (name, url), psycopg.connect(database_url, autocommit=True) as owner:
+        grant_all(owner, name)
+        owner.execute(refusal.encode())
+        settings.setenv("DATABASE_URL", url)
+        failed = failures(checked())
+
+    assert ["writing"] == list(failed)
+    assert said in failed["writing"]
+
+
+def test_a_role_with_one_connection(settings: pytest.MonkeyPatch, database_url: str, server_url: str) -> None:
+    """It is enough for a sync, and so for this."""
+    with role(server_url, database_url) as (name, url), psycopg.connect(database_url, autocommit=True) as owner:
+        grant_all(owner, name)
+        owner.execute(sql.SQL("ALTER ROLE {} CONNECTION LIMIT 1").format(sql.Identifier(name)))
+        settings.setenv("DATABASE_URL", url)
+
+        assert {} == failures(checked())
+
+
+def grant_all(owner: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
+    """Afterwards the role lacks no right."""
+    who, database = sql.Identifier(name), sql.Identifier(owner.info.dbname)
+    owner.execute(sql.SQL("GRANT USAGE ON SCHEMA talkdesk TO {}").format(who))
+    owner.execute(sql.SQL("GRANT ALL ON ALL TABLES IN SCHEMA talkdesk TO {}").format(who))
+    owner.execute(sql.SQL("GRANT TEMPORARY ON DATABASE {} TO {}").format(database, who))
 
 
 @contextmanager
