@@ -31,10 +31,11 @@ lint: .venv/.dev ## style, format, types and the direction of imports
 	$(IN)python -m mypy
 	$(IN)lint-imports --no-logo
 
-sql-lint: .venv/.dev ## the SQL of the migrations
+sql-lint: .venv/.dev ## the SQL of the migrations and the fixed statements
 	@mkdir -p build
 	$(IN)python -m etl migrate --sql > build/migrations.sql
-	$(IN)squawk build/migrations.sql
+	$(IN)python -m tests.statements > build/statements.sql
+	$(IN)squawk build/migrations.sql build/statements.sql
 
 format: .venv/.dev ## put the code into its form
 	$(IN)python -m ruff check --fix-only .

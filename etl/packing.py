@@ -5,10 +5,10 @@ What all rows of an import have in common is put before each of them on the way 
 """
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NewType
 
-import msgspec
+from msgspec import Raw
 
 from etl.rows import RecordErrorRow, RecordRow
 
@@ -46,21 +46,25 @@ def pack_error(row: RecordErrorRow) -> Packed:
     return Packed(b"".join((_text(key), _integer(4, number), *map(_text, texts), _jsonb(extra))))
 
 
-def unpack_record(packed: Packed) -> RecordRow:
-    """The row that was packed."""
-    key, record_id, line, position, status, data = _cells(packed)
-    return RecordRow._make((_str(key), _str(record_id), _int(line), _int(position), _str(status), data[1:]))
+def key_of(packed: Packed) -> str:
+    """The record's key, the first cell of a record and of its errors."""
+    key: bytes = next(_cells(packed))
+    return key.decode()
 
 
-def unpack_error(packed: Packed) -> RecordErrorRow:
-    """The row that was packed."""
-    key, number, *texts, extra = _cells(packed)
-    return RecordErrorRow._make((_str(key), _int(number), *map(_str, texts), extra[1:]))
+def told_record(record: Packed) -> dict[str, Any]:
+    """A packed record by its columns' names, ready to become JSON; what is NULL is left out."""
+    return _told(record, RecordRow._fields, _RECORD_CELLS)
 
 
-def as_json(row: RecordRow | RecordErrorRow) -> dict[str, Any]:
-    """The cells by their columns' names, ready for `json_bytes`: the last one is JSON already."""
-    return row._asdict() | {row._fields[-1]: msgspec.Raw(row[-1])}
+def told_error(error: Packed) -> dict[str, Any]:
+    """The same of an error."""
+    return _told(error, RecordErrorRow._fields, _ERROR_CELLS)
+
+
+def _told(packed: Packed, names: Sequence[str], readers: Sequence[Callable[[bytes], Any]]) -> dict[str, Any]:
+    cells = zip(names, readers, _cells(packed), strict=True)
+    return {name: read(cell) for name, read, cell in cells if cell is not None}
 
 
 def blocks(keys: Sequence[str], rows: Sequence[Packed], *, cells: int) -> Iterator[bytes]:
@@ -93,9 +97,13 @@ def _cells(packed: Packed) -> Iterator[Any]:
         position += max(length, 0)
 
 
-def _str(cell: bytes | None) -> str | None:
-    return None if cell is None else cell.decode()
+def _int(cell: bytes) -> int:
+    return int.from_bytes(cell, "big", signed=True)
 
 
-def _int(cell: bytes | None) -> int | None:
-    return None if cell is None else int.from_bytes(cell, "big", signed=True)
+def _json(cell: bytes) -> Raw:
+    return Raw(cell[1:])
+
+
+_RECORD_CELLS: tuple[Callable[[bytes], Any], ...] = (bytes.decode, bytes.decode, _int, _int, bytes.decode, _json)
+_ERROR_CELLS: tuple[Callable[[bytes], Any], ...] = (bytes.decode, _int, *[bytes.decode] * 5, _json)

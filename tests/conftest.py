@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import hypothesis
 import pytest
@@ -65,10 +66,16 @@ def session_folder(pytestconfig: pytest.Config) -> Path:
     return pytestconfig.stash[FOLDER]
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests that are marked so on every version of the server."""
+    if metafunc.definition.get_closest_marker("every_server") and "server" in metafunc.fixturenames:
+        metafunc.parametrize("server", postgres.EVERY, indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def server(session_folder: Path) -> postgres.Server:
-    """The session's PostgreSQL with its migrated template."""
-    return postgres.session_server(session_folder)
+def server(request: pytest.FixtureRequest, session_folder: Path) -> postgres.Server:
+    """The session's PostgreSQL, of the newest version unless the test asks for others, with its migrated template."""
+    return postgres.session_server(session_folder, getattr(request, "param", postgres.NEWEST))
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +110,16 @@ def connection(worker_database_url: str) -> Iterator[Connection]:
         transaction = connection.begin()
         yield connection
         transaction.rollback()
+
+
+@pytest.fixture
+def home(session_folder: Path) -> Iterator[Path]:
+    """A home of an embedded database that does not exist yet, in a folder that its account can reach."""
+    folder = session_folder / uuid4().hex[:8]
+    folder.mkdir()
+    folder.chmod(0o711)
+    yield folder / "home"
+    postgres.remove(folder)
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
-"""The test session's PostgreSQL: one server for all workers, one migrated template, and clones of it.
+"""The test session's PostgreSQL: one server of a version for all workers, one migrated template, and clones of it.
 
-`TEST_DATABASE_URL` names another server: any on which its role may create databases.
+`TEST_DATABASE_URL` names another server, which then is the only one: any on which its role may create databases.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+from unittest import mock
 from uuid import uuid4
 
 import psycopg
@@ -19,6 +20,12 @@ from sqlalchemy import make_url
 
 from etl.errors import DatabaseError
 from etl.warehouse import embedded
+from etl.warehouse.embedded import binaries
+
+GIVEN = os.environ.get("TEST_DATABASE_URL")
+NEWEST = "18"
+EVERY = (NEWEST, "16") if not GIVEN else (NEWEST,)
+"""The versions that the wheel brings: what holds on both ends of them holds in between."""
 
 PREFIX = "talkdesk-etl-test-"
 ROOMY_BYTES = 4_000_000_000
@@ -81,17 +88,23 @@ def remove(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # what a dying server still writes is swept by the next session
 
 
-def session_server(folder: Path) -> Server:
-    """The server of this session, with its template; made by whoever comes first."""
+def session_server(folder: Path, version: str = NEWEST) -> Server:
+    """The server of this session and version, with its template; made by whoever comes first."""
     name = folder.name.replace("-", "_")
     with (folder / "template.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        url = os.environ.get("TEST_DATABASE_URL") or embedded.start(folder / "home", settings=FAST)
-        server = Server(url, template=f"{name}_template")
-        if not (folder / "template.made").exists():
+        server = Server(GIVEN or _start(folder / version, version), template=f"{name}_template")
+        if not (made := folder / f"template.{version}").exists():
             _make_template(server)
-            (folder / "template.made").touch()
+            made.touch()
     return server
+
+
+def _start(home: Path, version: str) -> str:
+    """The URL of a server of that version, though there are newer ones."""
+    chosen = [each for each in binaries.installed() if str(each.major) == version]
+    with mock.patch.object(binaries, "installed", return_value=chosen):
+        return embedded.start(home, settings=FAST)
 
 
 def _make_template(server: Server) -> None:
@@ -105,7 +118,7 @@ def _make_template(server: Server) -> None:
 
 def drop_template(folder: Path) -> None:
     """Afterwards a server that outlives this session holds nothing of it."""
-    if os.environ.get("TEST_DATABASE_URL") and (folder / "template.made").exists():
+    if GIVEN and (folder / f"template.{NEWEST}").exists():
         server = session_server(folder)
         _execute(server, "ALTER DATABASE {} IS_TEMPLATE false", server.template)
         _execute(server, "DROP DATABASE {}", server.template)

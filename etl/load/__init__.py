@@ -1,5 +1,6 @@
 """The loader: rows in, true counts out. Knows no network and no JSON key of the source."""
 
+from etl.load.halving import Stored
 from etl.load.imports import mark_expired, missing_imports, pending_imports
 from etl.load.records import Content, replace_records
 from etl.load.rejected import keep_rejected, prune_rejected
@@ -12,6 +13,7 @@ __all__ = [
     "IMPORTS",
     "Content",
     "Key",
+    "Stored",
     "Versioned",
     "keep_rejected",
     "mark_expired",

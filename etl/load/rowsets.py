@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, Table, Text, and_, bindparam, cast, column, func
+from sqlalchemy import ColumnElement, FromClause, Row, Table, Text, and_, bindparam, cast, column, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from etl.warehouse import tables
@@ -20,8 +20,6 @@ BYTES_PER_STATEMENT = 40_000_000
 ACCOUNT = bindparam("account_name", type_=Text)
 
 AT = bindparam("at", type_=TIMESTAMP(timezone=True))
-
-FIRST_KEYS = bindparam("first_keys", type_=ARRAY(Text))
 
 CLOCK_COLUMNS = frozenset(
     {
@@ -59,6 +57,14 @@ class Versioned:
         """The columns whose change makes a new version."""
         return tuple(name for name in self.columns if name in self.versions.c)
 
+    def key_of(self, row: Row[Any]) -> Key:
+        """The key in a row that a statement found."""
+        return tuple(getattr(row, name) for name in self.keys)
+
+    def key_parameters(self, key: Key) -> dict[str, str]:
+        """What statements about one key are told."""
+        return {f"key_{name}": value for name, value in zip(self.keys, key, strict=True)}
+
     @cached_property
     def gone(self) -> ColumnElement[bool]:
         """True for a row that was removed or has expired."""
@@ -84,18 +90,9 @@ def list_parameters(what: Versioned, keys: Collection[Key]) -> dict[str, list[st
     return {f"listed_{name}": list(values) for name, values in zip(what.keys, columns, strict=True)}
 
 
-def first_keys(keys: Collection[Key]) -> dict[str, list[str]]:
-    """What statements are told that find many rows by the beginning of their keys."""
-    return {"first_keys": sorted({key[0] for key in keys})}
-
-
 def row_parameters(account: str, rows: Mapping[Key, bytes]) -> dict[str, Any]:
     """What statements over `incoming_rows` are told."""
-    return {
-        "account_name": account,
-        "rows": (b"[" + b",".join(rows.values()) + b"]").decode(),
-        **first_keys(rows),
-    }
+    return {"account_name": account, "rows": (b"[" + b",".join(rows.values()) + b"]").decode()}
 
 
 def incoming_rows(stored: Table, names: Sequence[str]) -> FromClause:
@@ -106,9 +103,8 @@ def incoming_rows(stored: Table, names: Sequence[str]) -> FromClause:
 
 
 def same_key(what: Versioned, stored: FromClause, incoming: FromClause) -> ColumnElement[bool]:
-    """One row of the account for each incoming row; the array lets the key's index find them."""
-    same = [stored.c[name] == incoming.c[name] for name in what.keys]
-    return and_(stored.c.account == ACCOUNT, stored.c[what.keys[0]] == func.any(FIRST_KEYS), *same)
+    """One row of the account for each incoming row."""
+    return and_(stored.c.account == ACCOUNT, *(stored.c[name] == incoming.c[name] for name in what.keys))
 
 
 def current_version(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:

@@ -2,6 +2,9 @@
 
 Rows travel as one JSON parameter, not through a temporary table: an idle run then writes nothing, catalog included.
 What is stored is compared column by column; only rows that differ are written, together with their versions.
+
+Each row's partner is looked up by a sub-select of its own, and written by its key: the key's index answers that, be the
+statistics as they may, while a join may read the account whole for every part.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -18,44 +21,52 @@ from sqlalchemy import (
     Text,
     and_,
     bindparam,
+    false,
     func,
     insert,
     null,
     or_,
     select,
     text,
+    true,
     tuple_,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as upsert_into
 
+from etl.load.halving import Stored, store_by_halves
 from etl.load.rowsets import (
     ACCOUNT,
     AT,
     BYTES_PER_STATEMENT,
-    FIRST_KEYS,
     ROWS_PER_STATEMENT,
     Key,
     Versioned,
-    current_version,
-    first_keys,
     incoming_rows,
-    list_parameters,
-    listed,
     row_parameters,
-    same_key,
 )
+from etl.rows import Rejected
 from etl.warehouse.counts import Counts
 
+FIRST_KEYS = bindparam("first_keys", type_=ARRAY(Text))
 
-def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Counts:
-    """Afterwards the rows, each a JSON object by its key, stand in the table and are the current versions."""
-    counts = Counts()
+
+def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Stored:
+    """Afterwards the rows, each a JSON object by its key, stand in the table and are the current versions.
+
+    A row that the database refuses is rejected, and stays as it was stored before.
+    """
+    counts, refused = Counts(), list[tuple[Key, str]]()
     load = _insert_part if _is_first_load(connection, what, account) else _upsert_part
+
+    def store(keys: Sequence[Key]) -> Counts:
+        return load(connection, what, account, {key: rows[key] for key in keys})
+
     for part in _parts(rows):
-        counts.add(load(connection, what, account, part))
-    return counts
+        counts.add(store_by_halves(connection, store, list(part), refused))
+    rejected = [Rejected(what.table.name, None, rows[key].decode(), reason) for key, reason in refused]
+    return Stored(counts, rejected, [key for key, _ in refused])
 
 
 def _parts(rows: Mapping[Key, bytes]) -> Iterator[dict[Key, bytes]]:
@@ -89,7 +100,7 @@ def _insert_part(connection: Connection, what: Versioned, account: str, rows: Ma
 def _upsert_part(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Counts:
     found = connection.execute(_differing(what), row_parameters(account, rows)).all()
     if found:
-        _write(connection, what, account, {tuple(row[: len(what.keys)]): row for row in found}, rows)
+        _write(connection, what, account, {what.key_of(row): row for row in found}, rows)
     inserted = sum(row.is_new for row in found)
     updated = sum(row.is_changed for row in found)
     return Counts(inserted=inserted, updated=updated, unchanged=len(rows) - inserted - updated)
@@ -102,34 +113,35 @@ def _write(
     found: Mapping[Key, Row[Any]],
     rows: Mapping[Key, bytes],
 ) -> None:
-    differing = row_parameters(account, {key: rows[key] for key in found})
-    differing["at"] = next_instant(connection, what, account, found)
-    connection.execute(_close_versions(what), differing)
-    connection.execute(_open_versions(what), differing)
-    changed = {key: rows[key] for key, row in found.items() if row.is_new or row.is_changed}
-    if changed:
-        connection.execute(_upsert(what), row_parameters(account, changed) | {"at": differing["at"]})
+    at = next_instant(connection, what, account, found)
+    _each(connection, _end_version(what), what, account, at, [key for key, row in found.items() if row.is_outdated])
+    for statement, chosen in (
+        (_open_versions(what), [key for key, row in found.items() if row.is_outdated is not False]),
+        (_upsert(what), [key for key, row in found.items() if row.is_new or row.is_changed]),
+    ):
+        if chosen:
+            connection.execute(statement, row_parameters(account, {key: rows[key] for key in chosen}) | {"at": at})
+
+
+def _each(
+    connection: Connection, statement: Any, what: Versioned, account: str, at: datetime, keys: Collection[Key]
+) -> None:
+    """Execute the statement once for each key."""
+    if keys:
+        given = {"account_name": account, "at": at}
+        connection.execute(statement, [{**given, **what.key_parameters(key)} for key in keys])
 
 
 def missing(
-    connection: Connection, what: Versioned, account: str, seen: Collection[Key], *, spare: Sequence[str] = ()
+    connection: Connection, what: Versioned, account: str, seen: Collection[Key], *, spare: Collection[str] = ()
 ) -> list[Key]:
-    """Keys of the rows that are there but were not seen; rows whose first key is to be spared left out."""
-    table, seen_keys = what.table, listed(what)
-    same = and_(*(table.c[name] == seen_keys.c[name] for name in what.keys))
-    # A join, for NOT IN would compare each row with each key as soon as the keys outgrow work_mem.
-    statement = (
-        select(*(table.c[name] for name in what.keys))
-        .select_from(table.outerjoin(seen_keys, same))
-        .where(
-            table.c.account == ACCOUNT,
-            ~what.gone,
-            table.c[what.keys[0]] != func.all(bindparam("spare", type_=ARRAY(Text))),
-            seen_keys.c[what.keys[0]].is_(None),
-        )
-    )
-    parameters = {"account_name": account, "spare": list(spare), **list_parameters(what, seen)}
-    return [tuple(row) for row in connection.execute(statement, parameters)]
+    """Keys of the rows that are there but were not seen; rows whose first key is to be spared left out.
+
+    They are told apart here: the source's keys may hold what the database cannot even be asked for.
+    """
+    statement = select(*(what.table.c[name] for name in what.keys)).where(what.table.c.account == ACCOUNT, ~what.gone)
+    there = (tuple(row) for row in connection.execute(statement, {"account_name": account}))
+    return [key for key in there if key not in seen and key[0] not in spare]
 
 
 def mark_removed(connection: Connection, what: Versioned, account: str, keys: Collection[Key]) -> int:
@@ -137,23 +149,22 @@ def mark_removed(connection: Connection, what: Versioned, account: str, keys: Co
     if not keys:
         return 0
     at = next_instant(connection, what, account, keys)
-    parameters = {"account_name": account, "at": at, **first_keys(keys), **list_parameters(what, keys)}
-    connection.execute(_end_versions(what), parameters)
-    connection.execute(_remove(what), parameters)
+    _each(connection, _end_version(what), what, account, at, keys)
+    _each(connection, _remove(what), what, account, at, keys)
     return len(keys)
 
 
 def next_instant(connection: Connection, what: Versioned, account: str, keys: Collection[Key]) -> datetime:
     """The database's clock, moved past every version of these keys: a clock that jumped back corrupts nothing."""
-    versions = what.versions
+    versions, wanted = what.versions, func.unnest(FIRST_KEYS).table_valued("key", name="wanted").render_derived()
     latest = func.greatest(
-        func.clock_timestamp(),
-        func.max(versions.c.valid_from) + text("interval '1 microsecond'"),
-        func.max(versions.c.valid_to),
+        func.max(versions.c.valid_from) + text("interval '1 microsecond'"), func.max(versions.c.valid_to)
     )
-    mine = and_(versions.c.account == ACCOUNT, versions.c[what.keys[0]] == func.any(FIRST_KEYS))
-    parameters = {"account_name": account, **first_keys(keys)}
-    found: datetime = connection.execute(select(latest).where(mine), parameters).scalar_one()
+    mine = and_(versions.c.account == ACCOUNT, versions.c[what.keys[0]] == wanted.c.key)
+    of_each = select(latest).where(mine).scalar_subquery()
+    statement = select(func.greatest(func.clock_timestamp(), func.max(of_each))).select_from(wanted)
+    parameters = {"account_name": account, "first_keys": sorted({key[0] for key in keys})}
+    found: datetime = connection.execute(statement, parameters).scalar_one()
     return found
 
 
@@ -161,48 +172,47 @@ def _differs(stored: Table, incoming: FromClause, names: Sequence[str]) -> Colum
     return tuple_(*(stored.c[name] for name in names)).is_distinct_from(tuple_(*(incoming.c[name] for name in names)))
 
 
-def _changed(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
-    return and_(what.table.c.account.is_not(None), or_(what.gone, _differs(what.table, incoming, what.columns)))
-
-
 def _differing(what: Versioned) -> Select[Any]:
     """Keys of the incoming rows that are new, differ from the stored row, or from the current version."""
-    incoming = incoming_rows(what.table, what.columns)
-    table, versions = what.table, what.versions
-    is_new, is_changed = table.c.account.is_(None), _changed(what, incoming)
-    stale = or_(versions.c.account.is_(None), _differs(versions, incoming, what.versioned_columns))
-    joined = incoming.outerjoin(table, same_key(what, table, incoming))
+    incoming, table, versions = incoming_rows(what.table, what.columns), what.table, what.versions
+    changed = _of_partner(what, table, or_(what.gone, _differs(table, incoming, what.columns)), incoming)
+    outdated = _of_partner(what, versions, _differs(versions, incoming, what.versioned_columns), incoming)
+    return select(
+        *(incoming.c[name] for name in what.keys),
+        changed.is_(None).label("is_new"),
+        func.coalesce(changed, false()).label("is_changed"),
+        outdated.label("is_outdated"),
+    ).where(or_(func.coalesce(changed, true()), func.coalesce(outdated, true())))
+
+
+def _of_partner(what: Versioned, stored: Table, verdict: ColumnElement[bool], incoming: FromClause) -> Any:
+    """The verdict on the incoming row's stored row or current version; NULL if there is none."""
+    same = [stored.c.account == ACCOUNT, *(stored.c[name] == incoming.c[name] for name in what.keys)]
+    if stored is what.versions:
+        same.append(stored.c.valid_to.is_(None))
+    return select(verdict).where(*same).scalar_subquery()
+
+
+def _key(what: Versioned, table: Table) -> ColumnElement[bool]:
+    """The row of the parameters' key."""
+    return and_(table.c.account == ACCOUNT, *(table.c[name] == bindparam(f"key_{name}") for name in what.keys))
+
+
+def _end_version(what: Versioned) -> Any:
     return (
-        select(*(incoming.c[name] for name in what.keys), is_new.label("is_new"), is_changed.label("is_changed"))
-        .select_from(joined.outerjoin(versions, current_version(what, incoming)))
-        .where(or_(is_new, is_changed, stale))
+        update(what.versions).values(valid_to=AT).where(_key(what, what.versions), what.versions.c.valid_to.is_(None))
     )
-
-
-def _close_versions(what: Versioned) -> Any:
-    incoming, versions = incoming_rows(what.table, what.columns), what.versions
-    differs = _differs(versions, incoming, what.versioned_columns)
-    return update(versions).values(valid_to=AT).where(current_version(what, incoming), differs)
-
-
-def _end_versions(what: Versioned) -> Any:
-    return update(what.versions).values(valid_to=AT).where(current_version(what, listed(what)))
 
 
 def _remove(what: Versioned) -> Any:
-    is_there = what.table.c.removed_at.is_(None)
     values = {"removed_at": AT, "last_changed_at": AT}
-    return update(what.table).values(values).where(same_key(what, what.table, listed(what)), is_there)
+    return update(what.table).values(values).where(_key(what, what.table), what.table.c.removed_at.is_(None))
 
 
 def _open_versions(what: Versioned) -> Any:
-    incoming, versions = incoming_rows(what.table, what.columns), what.versions
-    rows = (
-        select(ACCOUNT, *(incoming.c[name] for name in what.versioned_columns), AT)
-        .select_from(incoming.outerjoin(versions, current_version(what, incoming)))
-        .where(versions.c.account.is_(None))
-    )
-    return insert(versions).from_select(["account", *what.versioned_columns, "valid_from"], rows)
+    incoming = incoming_rows(what.table, what.columns)
+    rows = select(ACCOUNT, *(incoming.c[name] for name in what.versioned_columns), AT)
+    return insert(what.versions).from_select(["account", *what.versioned_columns, "valid_from"], rows)
 
 
 def _insert(what: Versioned) -> Any:

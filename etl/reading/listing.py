@@ -40,7 +40,8 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 class Listing:
     """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts.
 
-    `ids` are those of all rows, also of those taken.
+    `ids` are those of all rows, also of those taken. What was taken counts: a later copy that differs is let go, or
+    each run would store the one and then the other.
     """
 
     window: Window | None = None
@@ -55,8 +56,11 @@ class Listing:
             row = import_row(item)
             if isinstance(row, Rejected):
                 self.rejected[row.item] = row
-            elif self.window is None or self.window.contains(row.created_at):
+            elif (self.window is None or self.window.contains(row.created_at)) and not self._was_taken(row.import_id):
                 self._keep(row, item)
+
+    def _was_taken(self, import_id: str) -> bool:
+        return import_id in self.ids and import_id not in self.rows
 
     def _keep(self, row: ImportRow, item: object) -> None:
         said = {**row._asdict(), **_link(row, item)}

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.errors import NotStorable
-from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content, Stored
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import ask_for_imports
 from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
@@ -78,16 +78,18 @@ def load_listing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link
 
 def load_imports(job: Job, note: ResourceOutcome, pending: list[Link], part: dict[str, bytes]) -> None:
     """Afterwards these imports are stored, and those whose records are to be fetched are pending, too."""
-    counts, wanted = job.load(note, partial(store_imports, job=job, part=part))
-    note.counts.add(counts)
+    stored, new, wanted = job.load(note, store_imports, job, part)
+    job.note_stored(note, stored, new)
     pending += (link_of(row) for import_id, row in part.items() if import_id in wanted)
 
 
-def store_imports(connection: Connection, *, job: Job, part: dict[str, bytes]) -> tuple[Counts, set[str]]:
-    """Inside a transaction: the imports are stored; says whose records are to be fetched."""
-    counts = load.upsert(connection, IMPORTS, job.account, {(import_id,): row for import_id, row in part.items()})
+def store_imports(connection: Connection, job: Job, part: dict[str, bytes]) -> tuple[Stored, int, set[str]]:
+    """Inside a transaction: the imports are stored; says how many are newly rejected, and whose records are wanted."""
+    stored = load.upsert(connection, IMPORTS, job.account, {(import_id,): row for import_id, row in part.items()})
+    there = part.keys() - {import_id for (import_id,) in stored.refused}
     wants_all = job.options.full or job.options.window is not None
-    return counts, set(part) if wants_all else load.pending_imports(connection, job.account, list(part))
+    wanted = there if wants_all else load.pending_imports(connection, job.account, there)
+    return stored, job.reject_refused(connection, stored), wanted
 
 
 def may_expire(job: Job, listing: Listing) -> bool:
@@ -101,8 +103,7 @@ def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Li
     Imports past the retention go at once, unless the list was empty; any other is asked for by itself.
     """
     retention = timedelta(days=job.settings.retention_days)
-    find = partial(load.missing_imports, account=job.account, seen=listing.ids, retention=retention)
-    missing = job.load(note, find)
+    missing = job.load(note, load.missing_imports, job.account, listing.ids, retention=retention)
     listing.reading.is_doubted = bool(missing) and not listing.reading.says_something
     if listing.reading.is_doubted and not job.options.full:
         log.warning("account=%s the answer held no list of imports: nothing expires", job.account)
@@ -117,7 +118,7 @@ def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Li
         else:
             found.add([answer.item])
             found.reading.read += 1
-    note.counts.removed += job.load(note, partial(load.mark_expired, account=job.account, ids=gone))
+    note.counts.removed += job.load(note, load.mark_expired, job.account, gone)
     return load_listing(job, note, found)
 
 
@@ -126,23 +127,15 @@ def load_records(job: Job, note: ResourceOutcome, batch: Sequence[Records]) -> N
     for records in batch:
         note_records(job, note, records)
     # What was read before a failure is stored, too.
-    store_batch(job, note, [records for records in batch if records.rows is not None or records.failure is None])
+    readable = [records for records in batch if records.rows is not None or records.failure is None]
+    stored, new = job.load(note, store_records, job, readable)
+    job.note_stored(note, stored, new)
+    for import_id, reason in stored.failed.items():
+        job.outcome.fail(NotStorable(reason), resource="import_records", import_id=import_id)
 
 
-def store_batch(job: Job, note: ResourceOutcome, batch: Sequence[Records]) -> None:
-    """Store the imports together; if one of them cannot be stored, each by itself."""
-    try:
-        note.counts.add(job.load(note, partial(store_records, job=job, batch=batch)))
-    except NotStorable as error:
-        if len(batch) == 1:
-            job.outcome.fail(error, resource="import_records", import_id=batch[0].link.import_id)
-        else:
-            for records in batch:
-                store_batch(job, note, [records])
-
-
-def store_records(connection: Connection, *, job: Job, batch: Sequence[Records]) -> Counts:
-    """Inside a transaction: the records of each import are replaced as a whole."""
+def store_records(connection: Connection, job: Job, batch: Sequence[Records]) -> tuple[Stored, int]:
+    """Inside a transaction: the records of each import are replaced as a whole; says how many are newly rejected."""
     contents = [
         Content(
             records.link.import_id,
@@ -154,7 +147,8 @@ def store_records(connection: Connection, *, job: Job, batch: Sequence[Records])
         )
         for records in batch
     ]
-    return load.replace_records(connection, job.account, contents)
+    stored = load.replace_records(connection, job.account, contents)
+    return stored, job.reject_refused(connection, stored)
 
 
 def note_records(job: Job, note: ResourceOutcome, records: Records) -> None:
@@ -178,25 +172,28 @@ def load_case_fields(job: Job, note: ResourceOutcome, entries_note: ResourceOutc
     entries_note.counts.read = len(fields.entries) + len(rejected_entries)
     job.reject(note, fields.rejected.values())
     job.reject(entries_note, rejected_entries)
-    counts, entry_counts = job.load(note, partial(store_case_fields, job=job, fields=fields))
-    note.counts.add(counts)
-    entries_note.counts.add(entry_counts)
+    for each, stored, new in zip((note, entries_note), *job.load(note, store_case_fields, job, fields), strict=True):
+        job.note_stored(each, stored, new)
 
 
-def store_case_fields(connection: Connection, *, job: Job, fields: CaseFields) -> tuple[Counts, Counts]:
+def store_case_fields(connection: Connection, job: Job, fields: CaseFields) -> tuple[list[Stored], list[int]]:
     """Inside a transaction: fields and entries are stored, and those missing from a complete answer marked."""
-    entries = fields.entries
-    counts = load.upsert(connection, CASE_FIELDS, job.account, fields.rows)
-    entry_counts = load.upsert(connection, ENTRIES, job.account, entries)
-    if not fields.reading.is_whole:
-        return counts, entry_counts
-    unknown = sorted(fields.unreadable)
-    gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows, spare=unknown)
+    stored = [
+        load.upsert(connection, CASE_FIELDS, job.account, fields.rows),
+        load.upsert(connection, ENTRIES, job.account, fields.entries),
+    ]
+    if fields.reading.is_whole:
+        remove_missing(connection, job, fields, *(each.counts for each in stored))
+    return stored, [job.reject_refused(connection, each) for each in stored]
+
+
+def remove_missing(connection: Connection, job: Job, fields: CaseFields, counts: Counts, entry_counts: Counts) -> None:
+    """Inside a transaction: fields and entries missing from a complete answer are marked, unless it is doubted."""
+    gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows, spare=fields.unreadable)
     if gone and not fields.rows and not job.options.full:
         fields.reading.is_doubted = True
         log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", job.account)
-        return counts, entry_counts
-    gone_entries = load.missing(connection, ENTRIES, job.account, entries, spare=unknown)
+        return
+    gone_entries = load.missing(connection, ENTRIES, job.account, fields.entries, spare=fields.unreadable)
     counts.removed = load.mark_removed(connection, CASE_FIELDS, job.account, gone)
     entry_counts.removed = load.mark_removed(connection, ENTRIES, job.account, gone_entries)
-    return counts, entry_counts

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, NamedTuple, Self, TypeVar
+from typing import Any, Concatenate, Literal, NamedTuple, ParamSpec, Self, TypeVar
 
 from sqlalchemy import Connection
 
@@ -16,6 +16,7 @@ from etl.config import AccountSettings
 from etl.errors import DatabaseError, Interrupted, LockHeld, WarehouseReplaced, named
 from etl.extract.client import Client, Requests
 from etl.instants import Window
+from etl.load import Stored
 from etl.reading.reader import Source
 from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
@@ -27,6 +28,7 @@ from etl.warehouse.session import REPLACED, Warehouse
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 class Options(NamedTuple):
@@ -145,11 +147,17 @@ class Job:
                 raise
             self.outcome.fail(named(error), resource=resource)
 
-    def load(self, note: ResourceOutcome, unit: Callable[[Connection], T]) -> T:
+    def load(
+        self,
+        note: ResourceOutcome,
+        unit: Callable[Concatenate[Connection, P], T],
+        *arguments: P.args,
+        **named: P.kwargs,
+    ) -> T:
         """The unit's result, committed; its seconds count as loading."""
         started = time.perf_counter()
         try:
-            return self.warehouse.transact(unit)
+            return self.warehouse.transact(unit, *arguments, **named)
         finally:
             note.traffic.load_seconds += time.perf_counter() - started
 
@@ -165,12 +173,21 @@ class Job:
         """Afterwards the items are kept as rejected; in a full sync the standing ones count as new."""
         if not items:
             return
-        new = self.load(
-            note,
-            lambda connection: load.keep_rejected(connection, self.account, self.run.run_id, list(items)),
-        )
-        note.counts.rejected += len(items)
-        self.outcome.new_rejected += len(items) if self.options.full else new
+        new = self.load(note, load.keep_rejected, self.account, self.run.run_id, list(items))
+        self._note_rejected(note, len(items), new)
+
+    def reject_refused(self, connection: Connection, stored: Stored) -> int:
+        """Inside a transaction: what the database refused is kept as rejected; says how many items are new."""
+        return load.keep_rejected(connection, self.account, self.run.run_id, stored.rejected)
+
+    def note_stored(self, note: ResourceOutcome, stored: Stored, new: int) -> None:
+        """Afterwards what became of the items is noted, the newly rejected among them."""
+        note.counts.add(stored.counts)
+        self._note_rejected(note, len(stored.rejected), new)
+
+    def _note_rejected(self, note: ResourceOutcome, number: int, new: int) -> None:
+        note.counts.rejected += number
+        self.outcome.new_rejected += number if self.options.full else new
 
     def progress(self, name: str, note: ResourceOutcome, more: int, total: int) -> None:
         """Show how far the resource is."""

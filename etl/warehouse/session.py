@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import psycopg
 from psycopg.errors import LockNotAvailable, UndefinedTable
@@ -22,6 +22,7 @@ from etl.warehouse.sql import statement
 from etl.warehouse.sqlstates import describe, driver_error, is_lost, may_pass, translated
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 LOCK_WAIT = "1900ms"  # the contract allows two seconds in all
 RECONNECT_SECONDS = 15.0  # with the ten that it takes to notice a silence, below the contract's thirty
@@ -88,8 +89,8 @@ class Warehouse:
         self._guard.close()
         self._disconnect()
 
-    def transact(self, unit: Callable[[Connection], T]) -> T:
-        """The unit's result, committed, or rolled back in a dry run.
+    def transact(self, unit: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """What the unit returns when called with the connection and the arguments: committed, or rolled back if dry.
 
         The unit runs again after a lost connection, unless it had been committed, and after a deadlock.
         """
@@ -103,7 +104,7 @@ class Warehouse:
             reraise=True,
         )
         with self._explained():
-            result: T = retrying(self._attempt, unit)
+            result: T = retrying(self._attempt, lambda connection: unit(connection, *arguments, **named))
         return result
 
     @property
@@ -142,6 +143,8 @@ class Warehouse:
         with connection.begin() as transaction:
             if self._guard.standby_is_gone:
                 connection.execute(_set("synchronous_commit", "local", is_local=True))
+            # At COMMIT nobody could tell which row a customer's deferred constraint refuses.
+            connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
             result = unit(connection)
             xid = connection.scalar(XID)
             if self._dry_run:

@@ -109,8 +109,12 @@ PLANNER = {  # plans were measured with these; what disks and memory are like is
 }
 PINNED = {**TEXTS, **STATEMENTS, **TRANSACTIONS, **TIMES, **TALK, **PLANNER}
 
-# Without statistics the planner would join a batch row by row with the whole account.
-BATCHES = {"enable_nestloop": "off"}
+BATCHES = {  # what a batch is planned with: statistics may know neither its rows nor its account
+    "enable_nestloop": "off",  # else a batch is joined row by row with the whole account
+    # The planner takes an account that its statistics have not seen for one row, and then any index on the account for
+    # as good as the key's. Planned without its name, it is an account like the others.
+    "plan_cache_mode": "force_generic_plan",
+}
 
 HOUSE: dict[str, tuple[str, ...]] = {
     "how long a statement or a transaction of a role may take": ("statement_timeout", "transaction_timeout"),

@@ -13,10 +13,37 @@ LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
 
 NOT_STORABLE = frozenset({"22", "54"})  # data exceptions, program limits
 
+# While items are being stored, an error is held to be an item's own (its value, its length, a customer's constraint or
+# trigger: 22, 23, 54, P0, XX000 and whatever code a trigger makes up), unless its code speaks of something else:
+NOT_OF_THE_ITEM = (
+    *LOST,
+    "0A",  # what the server cannot do at all
+    "25",  # the transaction: read-only, or over
+    "28",  # the login
+    "34",  # a cursor, savepoint, database or schema that is not there
+    "3B",
+    "3D",
+    "3F",
+    "40",  # deadlocks and conflicts, which are tried again
+    "42",  # rights; tables and columns that are not there
+    "53",  # disk full, no connection left
+    "55",  # locked by somebody
+    "57",  # the server is ended or starts
+    "58",  # its files
+    "F0",  # its configuration
+    "XX001",  # data and indexes that are damaged
+    "XX002",
+)
+# … of which these may be for one item alone: it takes longer than statement_timeout, or more memory than there is.
+OF_THE_ITEM = ("57014", "53200")
+
 WORDS: dict[str, str] = {
     "22": "a value does not fit into its column",
     "22P05": "the encoding of the database lacks a character: UTF8 has all",
     "54": "a value is larger or deeper than the database can hold",
+    "23": "a constraint of the table refuses it",
+    "P0": "a trigger or function refuses it",
+    "XX000": "it is more than the database can take in",
     "28": "the database refused the login: check user and password",
     "3D000": "the database does not exist: create it, or correct DATABASE_URL",
     "42501": "the role lacks a right: see the GRANTs in the README",
@@ -56,6 +83,12 @@ def is_lost(error: BaseException) -> bool:
     if found is not None and found.sqlstate:
         return found.sqlstate.startswith(LOST)
     return isinstance(found, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def is_of_the_item(error: BaseException) -> bool:
+    """True if the error is the fault of an item that was being stored, so that others may do."""
+    state = getattr(driver_error(error), "sqlstate", None) or ""
+    return bool(state) and (state.startswith(OF_THE_ITEM) or not state.startswith(NOT_OF_THE_ITEM))
 
 
 def may_pass(error: BaseException) -> bool:

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -20,16 +19,6 @@ def shared_url(server: postgres.Server) -> Iterator[str]:
     """A migrated database that many accounts share."""
     with postgres.clone(server) as url:
         yield url
-
-
-@pytest.fixture
-def home(session_folder: Path) -> Iterator[Path]:
-    """A home of an embedded database that does not exist yet, in a folder that its account can reach."""
-    folder = session_folder / uuid4().hex[:8]
-    folder.mkdir()
-    folder.chmod(0o711)
-    yield folder / "home"
-    postgres.remove(folder)
 
 
 @pytest.fixture(scope="session")

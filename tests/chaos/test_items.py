@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from etl.errors import DONE, PARTLY_DONE, SourceMalformed
 from etl.jsontext import json_bytes, parse_json
-from etl.load import records as loader_of_records
 from etl.load import versioned
 from etl.reading import records as reading
 from etl.sandbox import Sandbox, World, running
@@ -491,8 +490,7 @@ def test_more_than_a_statement_can_take(trial: Trial, monkeypatch: pytest.Monkey
     parts = versioned._parts(rows | {("a",): b"", ("b",): b""})
     assert [1] * 8 + [3] == [len(part) for part in parts]
 
-    for module in (versioned, loader_of_records):
-        monkeypatch.setattr(module, "BYTES_PER_STATEMENT", 100)
+    monkeypatch.setattr(versioned, "BYTES_PER_STATEMENT", 100)
     trial.load()
     trial.assert_recovers()
 

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, insert, select
 
 from etl import load as loader
 from etl.jsontext import json_bytes
 from etl.load import CASE_FIELDS, Content
-from etl.packing import Packed, pack_error, pack_record, unpack_error, unpack_record
+from etl.packing import pack_error, pack_record
 from etl.rows import CaseFieldRow, RecordErrorRow, RecordRow
 from etl.warehouse import tables
 from etl.warehouse.counts import Counts
@@ -47,7 +47,7 @@ def by_key(answer: Sequence[CaseFieldRow]) -> dict[tuple[str, ...], CaseFieldRow
 
 def load(connection: Connection, answer: Sequence[CaseFieldRow]) -> Counts:
     rows = {key: json_bytes(field._asdict()) for key, field in by_key(answer).items()}
-    counts = loader.upsert(connection, CASE_FIELDS, ACCOUNT, rows)
+    counts = loader.upsert(connection, CASE_FIELDS, ACCOUNT, rows).counts
     gone = loader.missing(connection, CASE_FIELDS, ACCOUNT, rows)
     counts.removed = loader.mark_removed(connection, CASE_FIELDS, ACCOUNT, gone)
     return counts
@@ -120,16 +120,21 @@ records = st.lists(
 loads = st.lists(st.dictionaries(st.sampled_from("xyz"), records, min_size=1, max_size=3), min_size=1, max_size=4)
 
 
-def content(import_id: str, drawn: Sequence[tuple[Any, ...]]) -> Content:
-    rows, errors = list[Packed](), list[Packed]()
+def rows_of(drawn: Sequence[tuple[Any, ...]]) -> tuple[list[RecordRow], list[RecordErrorRow]]:
+    rows, errors = list[RecordRow](), list[RecordErrorRow]()
     for position, (record_id, line, status, cells, failures) in enumerate(drawn):
         key = f"position:{position}"
-        rows.append(pack_record(RecordRow(key, record_id, line, position, status, json_bytes(cells))))
+        rows.append(RecordRow(key, record_id, line, position, status, json_bytes(cells)))
         errors += [
-            pack_error(RecordErrorRow(key, number, status, None, None, record_id, None, json_bytes(cells)))
+            RecordErrorRow(key, number, status, None, None, record_id, None, json_bytes(cells))
             for number in range(failures)
         ]
-    return Content(import_id, rows, errors, finished=True)
+    return rows, errors
+
+
+def content(import_id: str, drawn: Sequence[tuple[Any, ...]]) -> Content:
+    rows, errors = rows_of(drawn)
+    return Content(import_id, [*map(pack_record, rows)], [*map(pack_error, errors)], finished=True)
 
 
 def stored_records(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
@@ -147,9 +152,7 @@ def stored_records(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
 def expected_records(last: dict[str, Sequence[tuple[Any, ...]]]) -> dict[str, list[tuple[Any, ...]]]:
     found = {}
     for import_id, drawn in last.items():
-        read = content(import_id, drawn)
-        rows = [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for row in map(unpack_record, read.records or ())]
-        rows += [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for row in map(unpack_error, read.errors)]
+        rows = [comparable((*row[:-1], msgspec.json.decode(row[-1]))) for some in rows_of(drawn) for row in some]
         if rows:
             found[import_id] = sorted(rows, key=repr)
     return found
@@ -161,10 +164,33 @@ def test_records_are_replaced_as_a_whole(connection: Connection, sequence: list[
     """Each import has exactly the records and errors that were loaded last, and loading them again changes nothing."""
     with connection.begin_nested() as transaction:
         for batch in sequence:
-            counts = loader.replace_records(connection, ACCOUNT, [content(*item) for item in batch.items()])
+            counts = loader.replace_records(connection, ACCOUNT, [content(*item) for item in batch.items()]).counts
             assert counts.inserted + counts.updated + counts.unchanged == sum(map(len, batch.values()))
         again = loader.replace_records(connection, ACCOUNT, [content(*item) for item in sequence[-1].items()])
 
-        assert again == Counts(unchanged=sum(map(len, sequence[-1].values())))
+        assert again.counts == Counts(unchanged=sum(map(len, sequence[-1].values())))
         assert stored_records(connection) == expected_records({k: v for batch in sequence for k, v in batch.items()})
+        transaction.rollback()
+
+
+parts = st.lists(
+    st.dictionaries(st.sampled_from("xyz"), st.tuples(records, st.booleans()), min_size=1, max_size=3),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(parts)
+@several
+def test_imports_know_how_many_records_they_have(connection: Connection, sequence: list[dict[str, Any]]) -> None:
+    """After any sequence of loads, also where an import was read in part and keeps what it had."""
+    with connection.begin_nested() as transaction:
+        connection.execute(insert(tables.imports), [{"account": ACCOUNT, "import_id": name} for name in "xyz"])
+        for batch in sequence:
+            contents = [content(name, drawn)._replace(whole=whole) for name, (drawn, whole) in batch.items()]
+            loader.replace_records(connection, ACCOUNT, contents)
+            records = tables.import_records
+            counted = connection.execute(select(records.c.import_id, func.count()).group_by(records.c.import_id))
+            known = connection.execute(select(tables.imports.c.import_id, tables.imports.c.records_loaded))
+            assert {"x": 0, "y": 0, "z": 0} | dict(map(tuple, counted)) == dict(map(tuple, known))
         transaction.rollback()

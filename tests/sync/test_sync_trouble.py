@@ -13,12 +13,11 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.errors import NotStorable
-from etl.load import Content
+from etl.load import halving
 from etl.rows import Rejected
 from etl.sandbox.faults.answers import answer, meanwhile
 from etl.sync import pipeline
 from etl.sync.run import Job
-from etl.warehouse.counts import Counts
 from etl.warehouse.tables import REVISION
 from tests.account import IMPORT, RECORDS, Account, changes, running, sync
 from tests.expected import require_level
@@ -133,21 +132,16 @@ def test_rejected_items_are_pruned_by_age(acme: Account) -> None:
 
 
 def test_an_import_that_cannot_be_stored(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
-    """If Postgres refuses the records of one import, those of all others are stored."""
+    """If Postgres refuses the records of one import, one and all, those of all others are stored."""
     unlucky = acme.world.add_import(records=4)
-    replace_records = load.replace_records
-
-    def refusing(connection: Connection, name: str, contents: list[Content]) -> Counts:
-        if unlucky in {content.import_id for content in contents}:
-            raise NotStorable("a value does not fit into its column")
-        return replace_records(connection, name, contents)
-
-    monkeypatch.setattr(load, "replace_records", refusing)
+    monkeypatch.setattr(halving, "MAX_REFUSED", 2)
+    acme.command(f"ALTER TABLE talkdesk.import_records ADD CONSTRAINT house CHECK (import_id <> '{unlucky}')")
     outcome = acme.sync()
-    monkeypatch.undo()
 
     assert [("import_records", unlucky, 5)] == [(f.resource, f.import_id, f.exit_code) for f in outcome.failures]
     assert 8 == outcome.exit_code
+    assert 0 == acme.size("rejected_items")
+    acme.command("ALTER TABLE talkdesk.import_records DROP CONSTRAINT house")
     assert 0 == acme.sync().exit_code
     assert {unlucky} < set(acme.asked(RECORDS))
     require_level(acme)
@@ -157,7 +151,7 @@ def test_a_list_that_cannot_be_stored(acme: Account, monkeypatch: pytest.MonkeyP
     """The case fields are, and it is said what was not."""
     upsert = load.upsert
 
-    def refusing(connection: Connection, what: load.Versioned, *rest: Any) -> Counts:
+    def refusing(connection: Connection, what: load.Versioned, *rest: Any) -> load.Stored:
         if what is load.IMPORTS:
             raise NotStorable("a value does not fit into its column")
         return upsert(connection, what, *rest)

@@ -10,6 +10,8 @@ from sqlalchemy import Connection, RowMapping, select, table, text
 from etl.warehouse import tables
 from tests.stored import ACCOUNT, DAY, HOUR, MORNING, add, add_run, now
 
+pytestmark = pytest.mark.every_server
+
 FIVE_MINUTES = timedelta(minutes=5)
 
 

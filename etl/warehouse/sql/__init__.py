@@ -1,10 +1,23 @@
-"""Fixed statements, each in a file of its own; what follows from the tables is composed in the code instead."""
+"""Fixed statements: one to a file here, or many to a file by their names; what varies by table is composed in code."""
 
+import re
 from importlib import resources
 
 from sqlalchemy import TextClause, text
 
+_NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
+
 
 def statement(name: str) -> TextClause:
-    """The statement of that name."""
-    return text(resources.files(__name__).joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+    """The statement of that name, which has a file of its own."""
+    return text(_read(__name__, f"{name}.sql"))
+
+
+def statements(package: str, file: str) -> dict[str, TextClause]:
+    """The statements of a package's file by their names: each begins with a line `-- name --`."""
+    _, *parts = _NAME.split(_read(package, file))
+    return {name: text(body.strip()) for name, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
+def _read(package: str, file: str) -> str:
+    return resources.files(package).joinpath(file).read_text(encoding="utf-8")
