@@ -2,7 +2,7 @@
 
 from etl.load.halving import Stored
 from etl.load.imports import mark_expired, missing_imports, pending_imports
-from etl.load.records import Content, replace_records
+from etl.load.records import Content, compare_staged, replace_records, stage
 from etl.load.rejected import keep_rejected, prune_rejected
 from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned
 from etl.load.versioned import mark_removed, missing, upsert
@@ -15,6 +15,7 @@ __all__ = [
     "Key",
     "Stored",
     "Versioned",
+    "compare_staged",
     "keep_rejected",
     "mark_expired",
     "mark_removed",
@@ -23,5 +24,6 @@ __all__ = [
     "pending_imports",
     "prune_rejected",
     "replace_records",
+    "stage",
     "upsert",
 ]

@@ -71,8 +71,8 @@ def _copy_fresh(connection: Connection, account: str, contents: Sequence[Content
 
 
 def _merge(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
-    _stage(connection, account, contents)
-    found = _compared(connection, account, [content.import_id for content in contents])
+    stage(connection, account, contents)
+    found = compare_staged(connection, account, [content.import_id for content in contents])
     counts, numbers = Counts(), list[tuple[Content, int | None]]()
     for content in contents:
         one = found[content.import_id]
@@ -82,8 +82,8 @@ def _merge(connection: Connection, account: str, contents: Sequence[Content]) ->
     return counts
 
 
-def _compared(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, Row[Any]]:
-    """How the staged records of each import stand to those that are stored."""
+def compare_staged(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, Row[Any]]:
+    """How the staged records of each import stand to those that are stored: number, inserted, updated, gone, errors."""
     return {row.import_id: row for row in connection.execute(SQL["compare"], {"account": account, "ids": list(ids)})}
 
 
@@ -118,7 +118,7 @@ def _merge_staged(connection: Connection, account: str, content: Content, found:
     one = {"account": account, "import_id": content.import_id}
     if found.errors:
         connection.execute(SQL["flag_errors"], one)
-        found = _compared(connection, account, [content.import_id])[content.import_id]
+        found = compare_staged(connection, account, [content.import_id])[content.import_id]
     gone = found.gone if content.whole else 0
     if gone:
         connection.execute(SQL["delete_gone_records"], one)
@@ -153,7 +153,7 @@ def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[C
         connection.execute(SQL["note_loaded"], notes)
 
 
-def _stage(connection: Connection, account: str, contents: Sequence[Content]) -> None:
+def stage(connection: Connection, account: str, contents: Sequence[Content]) -> None:
     """The temporary tables hold exactly these imports' records and errors; they are made where they are not there."""
     for name in ("make_staged_records", "make_staged_errors", "empty_staged_records", "empty_staged_errors"):
         connection.execute(SQL[name])

@@ -1,6 +1,6 @@
 """Reading case fields with their dictionaries: rows ready to load."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -74,6 +74,10 @@ class CaseFields:
             rows[found.row.field_key, entry.entry_id] = text
         self._proportion.keep(counted)
         return rows, rejected
+
+    def is_empty_beside(self, missing: Collection[object]) -> bool:
+        """True if the answer holds no field although some should be there: on its strength none is removed."""
+        return bool(missing) and not self.rows
 
     @property
     def entries(self) -> dict[tuple[str, ...], bytes]:

@@ -1,7 +1,7 @@
 """Reading a listing to its end, and knowing whether it was the end."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -37,6 +37,10 @@ class Reading:
     def is_short(self) -> bool:
         """True if fewer items were read than the source says there are."""
         return self.total is not None and self.read < self.total
+
+    def is_blank_beside(self, missing: Collection[object]) -> bool:
+        """True if the answer says nothing although something should be there: on its strength nothing is gone."""
+        return bool(missing) and not self.says_something
 
     def shortness(self, what: str) -> SourceMalformed | None:
         """An error that says how much is missing, if anything is."""

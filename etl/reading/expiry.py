@@ -1,11 +1,12 @@
-"""Asking for the imports that a listing lacks."""
+"""Which of the imports that a listing lacks the source has forgotten; the one rule, for sync and verify."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from etl.errors import SOURCE_ERRORS, EtlError, NotFound, SourceMalformed
 from etl.extract import paging
 from etl.jsontext import parse_json
+from etl.reading.listing import Listing
 from etl.reading.reader import Source
 from etl.threads import parallel
 from etl.transform.imports import import_row
@@ -17,6 +18,31 @@ class Asked(NamedTuple):
     import_id: str
     item: object | None
     failure: EtlError | None = None
+
+
+class Forgotten(NamedTuple):
+    """What became of the imports that a listing lacks: forgotten, still there after all, or not known."""
+
+    gone: list[str]
+    found: list[object]
+    failed: list[tuple[str, EtlError]]
+
+
+def find_forgotten(source: Source, listing: Listing, missing: Mapping[str, bool]) -> Forgotten:
+    """Tell of each missing import what became of it; `missing` says of each whether its retention is over.
+
+    One past the retention is gone at once, unless the list was empty; any other is asked for by itself.
+    """
+    over = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
+    forgotten = Forgotten(over, [], [])
+    for answer in ask_for_imports(source, missing.keys() - over):
+        if answer.failure is not None:
+            forgotten.failed.append((answer.import_id, answer.failure))
+        elif answer.item is None:
+            forgotten.gone.append(answer.import_id)
+        else:
+            forgotten.found.append(answer.item)
+    return forgotten
 
 
 def ask_for_imports(source: Source, ids: Iterable[str]) -> Iterator[Asked]:

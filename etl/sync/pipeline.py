@@ -14,7 +14,7 @@ from etl import load
 from etl.errors import NotStorable
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content, Stored
 from etl.reading.case_fields import CaseFields, read_case_fields
-from etl.reading.expiry import ask_for_imports
+from etl.reading.expiry import find_forgotten
 from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
 from etl.reading.records import Records, read_records
 from etl.sync.outcome import ResourceOutcome
@@ -98,27 +98,20 @@ def may_expire(job: Job, listing: Listing) -> bool:
 
 
 def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
-    """Afterwards the imports that the source has forgotten are marked; says whose records are to be fetched.
-
-    Imports past the retention go at once, unless the list was empty; any other is asked for by itself.
-    """
+    """Afterwards the imports that the source has forgotten are marked; says whose records are to be fetched."""
     retention = timedelta(days=job.settings.retention_days)
     missing = job.load(note, load.missing_imports, job.account, listing.ids, retention=retention)
-    listing.reading.is_doubted = bool(missing) and not listing.reading.says_something
+    listing.reading.is_doubted = listing.reading.is_blank_beside(missing)
     if listing.reading.is_doubted and not job.options.full:
         log.warning("account=%s the answer held no list of imports: nothing expires", job.account)
         return []
-    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
+    forgotten = find_forgotten(job.source, listing, missing)
+    for import_id, failure in forgotten.failed:
+        job.outcome.fail(failure, resource="imports", import_id=import_id)
+    note.counts.removed += job.load(note, load.mark_expired, job.account, forgotten.gone)
     found = Listing()
-    for answer in ask_for_imports(job.source, missing.keys() - gone):
-        if answer.failure is not None:
-            job.outcome.fail(answer.failure, resource="imports", import_id=answer.import_id)
-        elif answer.item is None:
-            gone.append(answer.import_id)
-        else:
-            found.add([answer.item])
-            found.reading.read += 1
-    note.counts.removed += job.load(note, load.mark_expired, job.account, gone)
+    found.add(forgotten.found)
+    found.reading.read = len(forgotten.found)
     return load_listing(job, note, found)
 
 
@@ -190,7 +183,7 @@ def store_case_fields(connection: Connection, job: Job, fields: CaseFields) -> t
 def remove_missing(connection: Connection, job: Job, fields: CaseFields, counts: Counts, entry_counts: Counts) -> None:
     """Inside a transaction: fields and entries missing from a complete answer are marked, unless it is doubted."""
     gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows, spare=fields.unreadable)
-    if gone and not fields.rows and not job.options.full:
+    if fields.is_empty_beside(gone) and not job.options.full:
         fields.reading.is_doubted = True
         log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", job.account)
         return

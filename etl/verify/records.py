@@ -1,15 +1,17 @@
-"""Comparing records, which have no history: how many an import has, or each of them with its errors."""
+"""Comparing records, which have no history: whether an import has the same ones, or each of them with its errors."""
 
 import re
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from sqlalchemy import Connection
 
+from etl import load
 from etl.jsontext import json_text
 from etl.packing import told_error, told_record
 from etl.reading.records import Records
-from etl.verify.verification import Kind
+from etl.verify.verification import Kind, Rows
 from etl.warehouse.sql import statements
 
 SQL = statements("etl.verify", "records.sql")
@@ -25,10 +27,35 @@ class RecordFinding(NamedTuple):
     kind: Kind
 
 
-def record_counts(connection: Connection, account: str, ids: Collection[str]) -> dict[str, int]:
-    """How many records each of these imports has here; those without any are left out."""
-    found = connection.execute(SQL["record_counts"], {"account": account, "ids": list(ids)})
-    return {row.import_id: row.number for row in found if row.number}
+class ImportFinding(NamedTuple):
+    """An import whose records differ; `rows` if there are more or fewer of them than the source gives."""
+
+    import_id: str
+    kind: Kind
+    rows: Rows | None
+
+
+def compare_contents(connection: Connection, account: str, batch: Sequence[Records]) -> Iterator[ImportFinding]:
+    """The imports whose stored records or errors are not exactly these, which are staged for it."""
+    load.stage(
+        connection, account, [load.Content(r.link.import_id, r.rows or (), r.errors, finished=False) for r in batch]
+    )
+    read = {records.link.import_id: len(records.rows or ()) for records in batch}
+    for import_id, found in load.compare_staged(connection, account, list(read)).items():
+        if found.inserted or found.updated or found.gone or found.errors:
+            yield _import_finding(import_id, read=read[import_id], stored=found.number - found.inserted)
+
+
+def summed_up(import_id: str, records: Records, found: Sequence[RecordFinding]) -> ImportFinding:
+    """What the differences of an import's records come to."""
+    read, kinds = len(records.rows or ()), Counter(each.kind for each in found if each.column is None)
+    return _import_finding(import_id, read=read, stored=read - kinds["missing"] + kinds["extra"])
+
+
+def _import_finding(import_id: str, *, read: int, stored: int) -> ImportFinding:
+    if stored == read:
+        return ImportFinding(import_id, "different", None)
+    return ImportFinding(import_id, "missing" if stored < read else "extra", Rows(source=read, warehouse=stored))
 
 
 def compare_records(connection: Connection, account: str, records: Records) -> list[RecordFinding]:

@@ -1,15 +1,5 @@
 -- How stored records compare with those of the source, which travel as JSON: nothing is written, no table made.
 
--- record_counts --
--- How many records each of these imports has here.
-SELECT
-    wanted.import_id,
-    (
-        SELECT count(*) FROM talkdesk.import_records AS r
-        WHERE r.account = :account AND r.import_id = wanted.import_id
-    ) AS number
-FROM unnest(CAST(:ids AS text [])) AS wanted (import_id)
-
 -- compare_records --
 -- The records of one import that differ, or stand on one side only: which one, their key, position and columns.
 SELECT

@@ -4,45 +4,65 @@ import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import partial
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import SOURCE_ERRORS, EtlError, NotStorable
+from etl.errors import EtlError, Interrupted, NotStorable, SourceMalformed, named
 from etl.extract.client import Client
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Key
 from etl.reading.case_fields import CaseFields, read_case_fields
-from etl.reading.expiry import ask_for_imports
+from etl.reading.expiry import find_forgotten
 from etl.reading.listing import Link, Listing, link_of, read_listing
 from etl.reading.reader import Source
 from etl.reading.records import Records, read_records
-from etl.verify.records import compare_records, record_counts
+from etl.verify.history import compare_history, newest_listed, ran_since
+from etl.verify.records import ImportFinding, compare_contents, compare_records, summed_up
 from etl.verify.session import Session, open_session
-from etl.verify.verification import Difference, Kind, Rows, Verification
+from etl.verify.verification import Difference, Verification
 from etl.verify.versioned import Finding, compare_absent, compare_rows
-from etl.warehouse import ledger
 
 
 def verify_accounts(
     url: str, accounts: Iterable[AccountSettings], *, deep: bool, stop: threading.Event
 ) -> Verification:
-    """How the warehouse differs from the source; `deep` compares records themselves, not only their number."""
+    """How the warehouse differs from the source.
+
+    `deep` names each record and column, and looks for damage in what the source can no longer be asked for.
+    """
     verification = Verification()
     with open_session(url, stop=stop) as session:
         for settings in accounts:
-            with closing(Client(settings, stop=stop)) as client:
+            with contained(verification, session, settings.name), closing(Client(settings, stop=stop)) as client:
                 source = Source.of(settings, client, stop=stop)
                 account = Account(settings, source, session, verification, deep=deep)
                 verify_imports(account)
                 verify_case_fields(account)
+                if deep:
+                    verify_history(account)
     return verification
 
 
-@dataclass(frozen=True)
+@contextmanager
+def contained(
+    verification: Verification, session: Session, account: str, *, resource: str | None = None
+) -> Iterator[None]:
+    """Note whatever fails inside as the failure of this account or resource; a stop or a lost database ends all."""
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        if session.is_lost:
+            raise
+        verification.fail(account, named(error), resource=resource)
+
+
+@dataclass
 class Account:
     """What the steps of one account's verification share."""
 
@@ -51,6 +71,11 @@ class Account:
     session: Session
     verification: Verification
     deep: bool
+    since: datetime = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Note the database's instant at which the verification began."""
+        self.since = self.session.read(lambda connection: connection.execute(select(func.now())).scalar_one())
 
     @property
     def name(self) -> str:
@@ -59,11 +84,9 @@ class Account:
 
     @contextmanager
     def resource(self, name: str) -> Iterator[None]:
-        """Inside, an error of the source ends this resource alone."""
-        try:
+        """Inside, whatever fails ends this resource alone."""
+        with contained(self.verification, self.session, self.name, resource=name):
             yield
-        except SOURCE_ERRORS as error:
-            self.fail(error, resource=name)
 
     def fail(self, error: EtlError, *, resource: str, import_id: str | None = None) -> None:
         """Afterwards the error is among the failures."""
@@ -104,50 +127,81 @@ def find_gone(account: Account, listing: Listing) -> list[Key]:
     retention = timedelta(days=account.settings.retention_days)
     find = partial(load.missing_imports, account=account.name, seen=listing.ids, retention=retention)
     missing = account.session.read(find)
-    gone = [import_id for import_id, is_over in missing.items() if is_over and listing.ids]
-    for answer in ask_for_imports(account.source, missing.keys() - gone):
-        if answer.failure is not None:
-            account.fail(answer.failure, resource="imports", import_id=answer.import_id)
-        elif answer.item is None:
-            gone.append(answer.import_id)
-        else:
-            listing.add([answer.item])
-    return [(import_id,) for import_id in sorted(gone)]
+    if listing.reading.is_blank_beside(missing):
+        raise SourceMalformed("the answer held no list of imports: a sync marks none as expired (--full accepts it)")
+    forgotten = find_forgotten(account.source, listing, missing)
+    for import_id, failure in forgotten.failed:
+        account.fail(failure, resource="imports", import_id=import_id)
+    listing.add(forgotten.found)
+    return [(import_id,) for import_id in sorted(forgotten.gone)]
 
 
 def compare_imports(connection: Connection, *, account: str, listing: Listing, gone: Sequence[Key]) -> list[Finding]:
     """Inside a transaction: how the stored imports differ from those listed."""
-    age = ledger.seconds_since_listing(connection, account)
     rows: dict[Key, bytes] = {(import_id,): row for import_id, row in listing.rows.items()}
-    found = compare_rows(connection, IMPORTS, account, rows, seconds_since_listing=age)
+    found = compare_rows(connection, IMPORTS, account, rows, newest_listed=newest_listed(connection, account))
     return found + compare_absent(connection, IMPORTS, account, gone)
 
 
 def verify_records(account: Account, links: Sequence[Link], moving: Collection[str]) -> None:
-    """Records of imports that move, or whose records were still to be loaded, have moved; all others are damage."""
+    """Records of imports that move, or whose records were still to be loaded, have moved; all others are damage.
+
+    What differs is read and compared once more if a sync was at work meanwhile, which may have brought it.
+    """
+    found = compare_all(account, links, moving)
+    doubtful = {difference.key for difference in found if difference.kind != "moved"}
+    if doubtful and sync_was_at_work(account):
+        found = [difference for difference in found if difference.key not in doubtful]
+        found += compare_all(account, [link for link in links if link.import_id in doubtful], moving)
+    account.verification.differences += found
+
+
+def sync_was_at_work(account: Account) -> bool:
+    """True if a sync may have written since the verification began."""
+    return account.session.read(partial(ran_since, account=account.name, since=account.since))
+
+
+def compare_all(account: Account, links: Sequence[Link], moving: Collection[str]) -> list[Difference]:
+    """How the records of these imports differ; failures are noted."""
+    found = list[Difference]()
     ids = [link.import_id for link in links]
     pending = account.session.read(partial(load.pending_imports, account=account.name, ids=ids))
-    compare = compare_each if account.deep else compare_counts
     for batch in read_records(account.source, links, known=set(ids)):
         for records in batch:
             if records.failure is not None:
                 account.fail(records.failure, resource="import_records", import_id=records.link.import_id)
         readable = [records for records in batch if records.rows is not None and records.failure is None]
-        for difference in compare(account, readable):
-            kind = "moved" if difference.key in pending or difference.key in moving else difference.kind
-            account.verification.differences.append(difference._replace(kind=kind))
+        for difference in (compare_each if account.deep else compare_together)(account, readable):
+            is_moving = difference.key in pending or difference.key in moving
+            found.append(difference._replace(kind="moved") if is_moving else difference)
         account.count("import_records", sum(len(records.rows or ()) for records in readable))
+    return found
 
 
-def compare_counts(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
-    """The imports of which more or fewer records are stored than the source gives."""
-    ids = [records.link.import_id for records in batch]
-    stored = account.session.read(partial(record_counts, account=account.name, ids=ids))
-    for import_id, records in zip(ids, batch, strict=True):
-        rows = Rows(source=len(records.rows or ()), warehouse=stored.get(import_id, 0))
-        if rows.source != rows.warehouse:
-            kind: Kind = "missing" if rows.source > rows.warehouse else "extra"
-            yield Difference(account.name, "import_records", import_id, None, None, kind, rows)
+def compare_together(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
+    """The imports whose records are not those of the source; one that the database cannot compare stops only itself."""
+    try:
+        found = compare_batch(account, batch)
+    except NotStorable as error:
+        if len(batch) > 1:
+            for records in batch:
+                yield from compare_together(account, [records])
+        else:
+            account.fail(error, resource="import_records", import_id=batch[0].link.import_id)
+        return
+    for import_id, kind, rows in found:
+        yield Difference(account.name, "import_records", import_id, None, None, kind, rows)
+
+
+def compare_batch(account: Account, batch: Sequence[Records]) -> list[ImportFinding]:
+    """The imports whose records differ: told by temporary tables where there are some, else record by record."""
+    if account.session.can_stage:
+        return account.session.stage(lambda connection: [*compare_contents(connection, account.name, batch)])
+    found = list[ImportFinding]()
+    for records in batch:
+        if each := account.session.read(partial(compare_records, account=account.name, records=records)):
+            found.append(summed_up(records.link.import_id, records, each))
+    return found
 
 
 def compare_each(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
@@ -184,7 +238,20 @@ def compare_case_fields(
     entries = compare_rows(connection, ENTRIES, account, fields.entries)
     if fields.reading.is_whole:
         gone = load.missing(connection, CASE_FIELDS, account, fields.rows, spare=sorted(fields.unreadable))
+        if fields.is_empty_beside(gone):
+            raise SourceMalformed("the answer held no case field: a sync removes none (--full accepts it)")
         found += compare_absent(connection, CASE_FIELDS, account, gone)
         gone = load.missing(connection, ENTRIES, account, fields.entries, spare=sorted(fields.unreadable))
         entries += compare_absent(connection, ENTRIES, account, gone)
     return found, entries
+
+
+def verify_history(account: Account) -> None:
+    """What the source can no longer be asked for is held against its own history; what is known is not said again."""
+    known = {(found.resource, found.key) for found in account.verification.differences if found.account == account.name}
+    with account.resource("imports"):
+        for resource, finding in account.session.read(lambda connection: [*compare_history(connection, account.name)]):
+            # A wrong number of records follows from records that were named.
+            also = "import_records" if finding.column == "records_loaded" else resource
+            if not known & {(resource, finding.key), (also, finding.key)}:
+                account.note(resource, [finding])

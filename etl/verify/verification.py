@@ -45,7 +45,7 @@ class Verification:
     failures: list[Failure] = field(default_factory=list)
     compared: dict[str, Counter[str]] = field(default_factory=dict)
 
-    def fail(self, account: str, error: EtlError, *, resource: str, import_id: str | None = None) -> None:
+    def fail(self, account: str, error: EtlError, *, resource: str | None, import_id: str | None = None) -> None:
         """Afterwards the error is among the failures."""
         self.failures.append(Failure(account, resource, import_id, error.exit_code, str(error)))
 

@@ -5,13 +5,13 @@ One that disagrees with the open version was changed behind the sync's back.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Float,
     FromClause,
     Row,
     Select,
@@ -27,7 +27,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, array
 
 from etl.load import ENTRIES, IMPORTS, Key, Versioned
 from etl.load.rowsets import (
@@ -58,17 +58,17 @@ def compare_rows(
     account: str,
     rows: Mapping[Key, bytes],
     *,
-    seconds_since_listing: float | None = None,
+    newest_listed: datetime | None = None,
 ) -> list[Finding]:
     """How the warehouse differs from these rows of the source, each a JSON object by its key.
 
-    An import that was there at the last complete listing, so many seconds ago, must be known.
+    An import that is older than one that a complete listing has brought must be known.
     """
     keys = list(rows)
     found: list[Finding] = []
     for start in range(0, len(keys), ROWS_PER_STATEMENT):
         part = {key: rows[key] for key in keys[start : start + ROWS_PER_STATEMENT]}
-        parameters = row_parameters(account, part) | {"age": seconds_since_listing}
+        parameters = row_parameters(account, part) | {"newest_listed": newest_listed}
         for row in connection.execute(_differing(what), parameters):
             found += _findings(what, row)
     return found
@@ -159,8 +159,8 @@ def _was_seen(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
 def _was_listed(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
     if what is not IMPORTS:
         return false()
-    age = func.make_interval(0, 0, 0, 0, 0, 0, bindparam("age", type_=Float))
-    return func.coalesce(incoming.c.created_at < func.now() - age, false())
+    newest = bindparam("newest_listed", type_=TIMESTAMP(timezone=True))
+    return func.coalesce(incoming.c.created_at < newest, false())
 
 
 @cache
