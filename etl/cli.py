@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl import __version__
-from etl.commands.help import EXIT_CODES, SETTINGS
+from etl.commands.help import EXIT_CODES, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.terminal import print_json
 from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, named, one_line
@@ -111,7 +111,7 @@ def commands() -> None:
     """
 
 
-@commands.command(epilog=SETTINGS + EXIT_CODES)
+@commands.command(cls=WithSettings, epilog=EXIT_CODES)
 @click.option(
     "--account",
     "accounts",
@@ -244,7 +244,7 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
         print_query(url, sql, "object" if as_json else form)
 
 
-@commands.command(epilog=SETTINGS + EXIT_CODES)
+@commands.command(cls=WithSettings, epilog=EXIT_CODES)
 @click.option("--account", "accounts", multiple=True, metavar="NAME", help="Only this account; may be repeated.")
 @click.option("--deep", is_flag=True, help="Compare the records themselves, too.")
 @_common
@@ -262,7 +262,7 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     return found.exit_code
 
 
-@commands.command(epilog=SETTINGS)
+@commands.command(cls=WithSettings)
 @_common
 def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Try everything that a first sync needs, and say per item what is wrong and what to do."""

@@ -1,31 +1,9 @@
-"""What the commands' help says beyond their options; a test holds it against the settings and the errors."""
+"""What the commands' help says beyond their options: the settings, from their models, and the exit codes."""
 
-SETTINGS = """
-\b
-Settings (environment, or a .env file in the working directory):
-  DATABASE_URL                  warehouse, postgresql://…; without it an embedded one
-  TALKDESK_ETL_HOME             folder of the embedded database
-  TALKDESK_ACCOUNT              account name, the host part of the identity URL
-  TALKDESK_REGION               us, eu or ca (default us)
-  TALKDESK_API_URL              overrides what account and region give
-  TALKDESK_TOKEN_URL            overrides what account and region give
-  TALKDESK_CLIENT_ID            OAuth client
-  TALKDESK_CLIENT_SECRET        its secret …
-  TALKDESK_CLIENT_SECRET_FILE   … or a file that holds it …
-  TALKDESK_PRIVATE_KEY_FILE     … or a key for a signed assertion, with
-  TALKDESK_KEY_ID               the key's id
-  TALKDESK_CONCURRENCY          requests in flight per account (default 8)
-  TALKDESK_REQUESTS_PER_SECOND  ceiling per account (default none)
-  TALKDESK_TIMEOUT              seconds for connect and each read (default 30)
-  TALKDESK_RETRY_SECONDS        how long one request is retried (default 120)
-  TALKDESK_RETENTION_DAYS       days after which the source forgets (default 20)
-  TALKDESK_RECORD_DATA          keep or drop the cells of records (default keep)
-  TALKDESK_HASH_COLUMNS         cells to hash, comma separated
-  TALKDESK_HASH_KEY             key of that hash
-  TALKDESK_REJECTED_KEEP_DAYS   days to keep rejected items (default 90)
-  TALKDESK_RUNS_KEEP_DAYS       days to keep runs in the ledger (default 400)
-  TALKDESK_ETL_CONFIG           TOML file with many accounts ([accounts.NAME])
-"""
+import textwrap
+from collections.abc import Iterator
+
+import click
 
 EXIT_CODES = """
 \b
@@ -42,3 +20,30 @@ Exit codes:
   9    status or verify found what it was asked to look for
   130  interrupted
 """
+
+WIDTH = 100
+
+
+class WithSettings(click.Command):
+    """A command whose help ends with the settings; their models are loaded only then, so that other help is quick."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the settings before the exit codes."""
+        formatter.write_paragraph()
+        formatter.write("Settings (environment, or a .env file in the working directory):\n")
+        formatter.write("\n".join(settings_lines()) + "\n")
+        super().format_epilog(ctx, formatter)
+
+
+def settings_lines() -> Iterator[str]:
+    """Yields each setting with what it does and its default, in two columns."""
+    from etl.config.described import described  # noqa: PLC0415 - see the class
+
+    known = list(described())
+    margin = " " * (max(len(each.variable) for each in known) + 4)
+    for variable, meaning, default in known:
+        note = f"; {default}" if default == "required" else f" (default {default})" if default else ""
+        first = f"  {variable}".ljust(len(margin))
+        yield textwrap.fill(
+            meaning + note, WIDTH, initial_indent=first, subsequent_indent=margin, break_on_hyphens=False
+        )

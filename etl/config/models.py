@@ -61,25 +61,33 @@ class AccountSettings(Settings):
 
     prefix = "TALKDESK_"
 
-    account: Label
+    account: Label = Field(description="account name, the host part of the identity URL")
     name: Label
-    region: Literal["us", "eu", "ca"] = "us"
-    api_url: str = ""
-    token_url: str = ""
-    client_id: Visible
-    client_secret_file: FileContent = None
-    private_key_file: FileContent = None
+    region: Literal["us", "eu", "ca"] = Field(default="us", description="us, eu or ca")
+    api_url: str = Field(default="", description="overrides what account and region give; may carry a path prefix")
+    token_url: str = Field(default="", description="overrides what account and region give")
+    client_id: Visible = Field(description="OAuth client")
+    client_secret_file: FileContent = Field(default=None, description="file that holds the client's secret")
+    private_key_file: FileContent = Field(
+        default=None, description="key of a signed assertion in place of a secret: PEM, or bare Base64 as handed out"
+    )
     private_key: SecretStr | None = None
-    client_secret: Secret | None = None
-    key_id: Visible | None = None
-    concurrency: Count = Field(default=8, ge=1, le=64)
-    requests_per_second: Number | None = Field(default=None, ge=0.001)
-    timeout: Number = Field(default=30.0, gt=0, le=3600)
-    retry_seconds: Number = Field(default=120.0, ge=0, le=86_400)
-    retention_days: Count = Field(default=20, ge=1, le=3650)
-    record_data: Literal["keep", "drop"] = "keep"
-    hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = ()
-    hash_key: SecretStr | None = None
+    client_secret: Secret | None = Field(
+        default=None, description="secret of the client; it, its file or a key is required"
+    )
+    key_id: Visible | None = Field(default=None, description="id of that key")
+    concurrency: Count = Field(default=8, ge=1, le=64, description="requests in flight per account")
+    requests_per_second: Number | None = Field(default=None, ge=0.001, description="ceiling per account")
+    timeout: Number = Field(default=30.0, gt=0, le=3600, description="seconds for connect and for each read")
+    retry_seconds: Number = Field(
+        default=120.0, ge=0, le=86_400, description="how long one request may be retried in all"
+    )
+    retention_days: Count = Field(default=20, ge=1, le=3650, description="days after which the source forgets")
+    record_data: Literal["keep", "drop"] = Field(default="keep", description="keep or drop the cells of records")
+    hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = Field(
+        default=(), description="columns whose cells are hashed: names exactly as in the CSV's header, comma separated"
+    )
+    hash_key: SecretStr | None = Field(default=None, description="key of that hash")
 
     @model_validator(mode="before")
     @classmethod
@@ -143,10 +151,30 @@ class WarehouseSettings(Settings):
     prefix = "TALKDESK_ETL_"
     model_config = ConfigDict(extra="ignore")
 
-    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
-    home: Path = Field(default_factory=lambda: user_data_path("talkdesk-etl"))
-    rejected_keep_days: Count = Field(default=90, ge=1, le=36_500, validation_alias="TALKDESK_REJECTED_KEEP_DAYS")
-    runs_keep_days: Count = Field(default=400, ge=1, le=36_500, validation_alias="TALKDESK_RUNS_KEEP_DAYS")
+    database_url: SecretStr | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="warehouse, postgresql://…; what it leaves out comes from libpq's own variables and files "
+        "(PGPASSWORD, .pgpass, PGSSLMODE, …); without it an embedded one",
+    )
+    home: Path = Field(
+        default_factory=lambda: user_data_path("talkdesk-etl"),
+        description="folder of the embedded database; without it the user's data folder",
+    )
+    rejected_keep_days: Count = Field(
+        default=90,
+        ge=1,
+        le=36_500,
+        validation_alias="TALKDESK_REJECTED_KEEP_DAYS",
+        description="days to keep rejected items",
+    )
+    runs_keep_days: Count = Field(
+        default=400,
+        ge=1,
+        le=36_500,
+        validation_alias="TALKDESK_RUNS_KEEP_DAYS",
+        description="days to keep runs in the ledger; what coverage_gaps and sync_health need of older ones stays",
+    )
 
     @field_validator("database_url")
     @classmethod

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from etl.config.dotenv import read_dotenv
 from etl.config.models import AccountSettings, Settings, WarehouseSettings
@@ -21,11 +21,16 @@ _WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file",
 _NO_VARIABLES = frozenset({"name", "private_key"})
 
 
-class _ConfigFile(Settings):
+class ConfigFile(Settings):
+    """Where many accounts stand."""
+
     prefix = "TALKDESK_ETL_"
     model_config = ConfigDict(extra="ignore")
 
-    config: str | None = None
+    config: str | None = Field(
+        default=None,
+        description="TOML file with many accounts, [accounts.NAME]: these settings in lower case without the prefix",
+    )
 
 
 class _Given(NamedTuple):
@@ -84,7 +89,7 @@ def _given_accounts() -> dict[str, _Given]:
     """What is said of each account, by its name; with a configuration file the accounts are those in it."""
     fields = AccountSettings.model_fields.keys() - _NO_VARIABLES
     variables = {key: value for key, value in _variables(AccountSettings).items() if key in fields}
-    file = _variables(_ConfigFile).get("config")
+    file = _variables(ConfigFile).get("config")
     if not file:
         return {str(variables.get("account", "")).lower(): _Given(variables, _variable)}
     given: dict[str, _Given] = {}
