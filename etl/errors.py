@@ -120,6 +120,3 @@ class Failure:
     def to_json(self) -> dict[str, Any]:
         """One of the `errors` that `sync --json` prints."""
         return dict(vars(self))
-
-
-SOURCE_ERRORS = (SourceUnavailable, SourceRefused, SourceMalformed)

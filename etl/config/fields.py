@@ -10,25 +10,30 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|(?:%[0-9A-Fa-f]{2}|[^@:/?,%\s])*)(?::[0-9]*)?"
+_PARAMETER = r"(?:(?:user|password)=[^&\s]*|[^@&\s]*)"
 _POSTGRES = re.compile(
     rf"(?:(?:%[0-9A-Fa-f]{{2}}|[^@:/?%\s])*(?::(?:%[0-9A-Fa-f]{{2}}|[^@/%\s])*)?@)?"  # user, password
     rf"{_HOST}(?:,{_HOST})*"
     r"(?:/(?:%[0-9A-Fa-f]{2}|[^@/?%\s])*)?"  # database
-    r"(?:\?\S*)?"  # parameters
+    rf"(?:\?{_PARAMETER}(?:&{_PARAMETER})*)?"
 )
 _MAX_FILE_BYTES = 64 * 1024
 
 
 def required_address(url: str) -> str:
-    """The address; plain http only on this machine."""
+    """The address; plain http only on this machine. What is said of it holds no part of it."""
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise ValueError("should be an ASCII address without spaces")
-    parts = urlsplit(url)
-    _ = parts.port  # raises ValueError
+    # Of a password that is not percent-encoded a part would be taken for host, port or path, and shown.
+    if set("@?#\\") & set(url):
+        raise ValueError("should be an address without user, query and fragment")
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        raise ValueError("should be https://host:port/path") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         raise ValueError("should be an https address")
-    if parts.username is not None or parts.query or parts.fragment:
-        raise ValueError("should be an address without user, query and fragment")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
         raise ValueError("should be https: only a loopback host may be asked without encryption")
     return url

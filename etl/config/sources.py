@@ -1,6 +1,7 @@
 """Where settings come from: the environment, `.env`, and a TOML file with many accounts."""
 
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,6 +20,7 @@ S = TypeVar("S", bound=Settings)
 # Whoever gives one of these in an account's table has chosen a way to sign in; the environment's is another one.
 _WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file", "key_id"})
 _NO_VARIABLES = frozenset({"name", "private_key"})
+_PLACE = re.compile(r" \(at [^()]*\)\Z")
 
 
 class ConfigFile(Settings):
@@ -122,7 +124,9 @@ def _tables(file: str) -> dict[str, dict[str, Any]]:
         reason = getattr(error, "strerror", None) or error
         raise UsageError(f"TALKDESK_ETL_CONFIG: {file} cannot be read: {reason}") from None
     except ValueError as error:
-        raise UsageError(f"{file} is no TOML: {error}") from None
+        # What the parser says of it may hold a piece of a secret; what it says in the end is the place.
+        place = _PLACE.search(str(error))
+        raise UsageError(f"{file} is no TOML{place[0] if place else ', or no UTF-8'}") from None
     if unknown := sorted(document.keys() - {"accounts"}):
         raise UsageError(f"{file}: no such setting: {', '.join(unknown)}")
     tables = document.get("accounts")

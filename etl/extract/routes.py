@@ -45,7 +45,8 @@ def _usable(proxy: str) -> str:
     except LocationParseError:
         # Not chained: the message holds the address, and that may hold a password.
         raise UsageError(f"{PROXY} is no address of a proxy") from None
-    if parts.scheme not in _SCHEMES or not parts.host:
+    # An @ behind the host is part of a password that is not percent-encoded, and the host is none.
+    if parts.scheme not in _SCHEMES or not parts.host or "@" in f"{parts.request_uri}{parts.fragment}":
         raise UsageError(f"{PROXY} is no address of a proxy: it has to be http://, https:// or socks5h://HOST:PORT")
     if parts.scheme.startswith("socks") and find_spec("socks") is None:
         raise UsageError(f"{PROXY} names a SOCKS proxy, and PySocks is not installed: pip install PySocks")

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 
-from etl.errors import SOURCE_ERRORS, EtlError, SourceMalformed
+from etl.errors import EtlError, Interrupted, SourceMalformed, named
 from etl.extract.hal import Page
 from etl.threads import parallel
 
@@ -66,8 +66,10 @@ def _read_pages_once(pages: Iterable[Page], add: Callable[[Page], None], stop: t
         for page in _drawn(pages, stop):
             reading.note(page)
             add(page)
-    except SOURCE_ERRORS as error:
-        reading.error = error
+    except Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 - what was read before it stays, whatever it is
+        reading.error = named(error)
     return reading
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from etl.errors import SOURCE_ERRORS, EtlError, NotFound, SourceMalformed
+from etl.errors import EtlError, Interrupted, NotFound, SourceMalformed, named
 from etl.extract import paging
 from etl.jsontext import parse_json
 from etl.reading.listing import Listing
@@ -53,11 +53,16 @@ def ask_for_imports(source: Source, ids: Iterable[str]) -> Iterator[Asked]:
 
 def _ask(source: Source, import_id: str) -> Asked:
     try:
-        item = parse_json(paging.fetch_import(source.client, import_id))
-        if getattr(import_row(item), "import_id", None) != import_id:
-            raise SourceMalformed("the source was asked for one import and answered with something else")
-        return Asked(import_id, item)
+        return Asked(import_id, _own(import_id, parse_json(paging.fetch_import(source.client, import_id))))
     except NotFound:
         return Asked(import_id, None)
-    except SOURCE_ERRORS as error:
-        return Asked(import_id, None, failure=error)
+    except Interrupted:
+        raise
+    except Exception as error:  # noqa: BLE001 - one import, whatever is odd about it, ends no other
+        return Asked(import_id, None, failure=named(error))
+
+
+def _own(import_id: str, item: object) -> object:
+    if getattr(import_row(item), "import_id", None) != import_id:
+        raise SourceMalformed("the source was asked for one import and answered with something else")
+    return item

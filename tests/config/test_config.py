@@ -194,6 +194,33 @@ def test_values_that_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str,
     assert ";" not in said
 
 
+@pytest.mark.parametrize("variable", ["TALKDESK_API_URL", "TALKDESK_TOKEN_URL"])
+@pytest.mark.parametrize(
+    "rest",
+    [
+        "u:pl@nted@h",
+        "u:planted/x@h",
+        "u:12/planted@h",
+        "u:12/planted",
+        "u:planted#x@h",
+        "u:12#planted@h",
+        "u:planted?x@h/y",
+        "u:planted\\x@h",
+        "u:12\\planted@h",
+        "[planted",
+        "u:[planted]@h",
+        "u:planted",
+        "h:99999",
+    ],
+)
+def test_no_part_of_an_address_is_shown(monkeypatch: pytest.MonkeyPatch, variable: str, rest: str) -> None:
+    """Whatever stands in it that had to be percent-encoded, the address is refused and not shown."""
+    said = problem(monkeypatch, **{variable: f"http://{rest}"})
+
+    assert said.startswith(f"{variable}: ")
+    assert not {"plan", "planted", "nted", "12", "99999"} & set(re.split(r"[^a-z0-9]+", said))
+
+
 @pytest.mark.parametrize("host", ["localhost:8080", "127.0.0.1", "127.9.9.9:1", "[::1]:8080"])
 @pytest.mark.usefixtures("set_all")
 def test_plain_http_on_this_machine(monkeypatch: pytest.MonkeyPatch, host: str) -> None:
@@ -420,7 +447,9 @@ def test_chosen_accounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("accounts = [", "is no TOML: "),
+        ("accounts = [", "is no TOML (at end of document)"),
+        ('[accounts.a]\nclient_secret = "x\x01"', "is no TOML (at line 2, column 19)"),
+        ("[accounts.a]\nclient_secret = {pl4nted-s3cret = 1, pl4nted-s3cret = 2}", "is no TOML (at line 2, column 56)"),
         ("", "accounts: there should be"),
         ("accounts = 3", "accounts: there should be"),
         ("[accounts]\na = 1", "accounts: there should be"),
@@ -515,6 +544,8 @@ def test_reading_settings_changes_no_environment() -> None:
         "u:plan ted@h/d",
         "u:p@h:planted/d",
         "u:p@h/d@planted",
+        "u:pl@nted?host=x@h/d",
+        "u:12/nted?host=x@h/d",
     ],
 )
 def test_an_address_that_can_be_read_in_two_ways(monkeypatch: pytest.MonkeyPatch, rest: str) -> None:

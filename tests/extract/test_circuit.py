@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from etl.errors import SOURCE_ERRORS, NotFound, SourceRefused, SourceUnavailable
+from etl.errors import EtlError, NotFound, SourceRefused, SourceUnavailable
 from etl.extract import circuit
 from etl.extract.circuit import CircuitBreaker
 from etl.extract.client import Client
@@ -51,7 +51,7 @@ class Clocked:
         """True if the item cannot be had."""
         try:
             self.client.get(f"{self.server.origin}{target}", endpoint)
-        except SOURCE_ERRORS:
+        except EtlError:
             return True
         return False
 

@@ -149,6 +149,9 @@ def test_socks_without_its_library(server: ScriptedServer, monkeypatch: pytest.M
         "http://[::1",
         f"http://jane:{PASSWORD}@",
         f"jane:{PASSWORD}/@proxy:3128",
+        f"http://jane:12/{PASSWORD}@proxy:3128",
+        f"http://jane:12?{PASSWORD}@proxy:3128",
+        f"http://jane:12#{PASSWORD}@proxy:3128",
         "//",
     ],
 )
