@@ -63,7 +63,7 @@ ADVICE: dict[type[EtlError], str] = {
 }
 
 
-class Item(NamedTuple):
+class Tried(NamedTuple):
     """One thing that was tried; `exit_code` is that of its failure."""
 
     what: str
@@ -80,7 +80,7 @@ class Item(NamedTuple):
 class Checks:
     """What was tried so far, in order."""
 
-    items: list[Item] = field(default_factory=list)
+    items: list[Tried] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -101,21 +101,21 @@ class Checks:
         except EtlError as error:
             self.fail(what, error)
             return None
-        self.items.append(Item(what, ok=True, message=say(result)))
+        self.items.append(Tried(what, ok=True, message=say(result)))
         return result
 
     def fail(self, what: str, error: EtlError) -> None:
         """Afterwards the failure is among the items, with advice."""
         advice = ADVICE.get(type(error))
         message = f"{error}; {advice}" if advice else str(error)
-        self.items.append(Item(what, ok=False, message=message, exit_code=error.exit_code))
+        self.items.append(Tried(what, ok=False, message=message, exit_code=error.exit_code))
 
-    def skip(self, *whats: str, blamed: Item | None = None) -> None:
+    def skip(self, *whats: str, blamed: Tried | None = None) -> None:
         """Afterwards what could not be tried is among the items; an item is to blame, by default the last one."""
         blamed = blamed or self.items[-1]
         for what in whats:
             message = f"not tried: first {blamed.what} must be right"
-            self.items.append(Item(what, ok=False, message=message, exit_code=blamed.exit_code))
+            self.items.append(Tried(what, ok=False, message=message, exit_code=blamed.exit_code))
 
     def to_json(self) -> dict[str, Any]:
         """The object that `check --json` prints."""

@@ -56,7 +56,7 @@ QUOTES_NO_ROW = ("0A", "25", "26", "34", "42")
 _encode = msgspec.json.Encoder().encode
 
 
-class Answer(NamedTuple):
+class Result(NamedTuple):
     """What a statement returns; the rows are still to be fetched."""
 
     columns: tuple[str, ...]
@@ -69,7 +69,7 @@ def print_query(url: str, sql: str, form: str) -> None:
         WRITERS[form](run_query(connection, sql), sys.stdout)
 
 
-def run_query(connection: Connection, sql: str) -> Answer:
+def run_query(connection: Connection, sql: str) -> Result:
     """The statement's answer, its first row fetched; the connection is busy until the rows are read or closed."""
     driver = driver_of(connection)
     statement = _encoded(sql, driver)
@@ -80,7 +80,7 @@ def run_query(connection: Connection, sql: str) -> Answer:
         rows = _rows(connection, driver, statement)
         first = list(islice(rows, 1))  # most errors come with it, before anything was printed
         unless_answered.pop_all()
-    return Answer(columns, chain(first, rows))
+    return Result(columns, chain(first, rows))
 
 
 def _encoded(sql: str, driver: psycopg.Connection[Any]) -> bytes:
@@ -208,20 +208,20 @@ def _register_loaders(cursor: psycopg.Cursor[Any]) -> None:
 # How answers are written
 
 
-def write_csv(answer: Answer, out: TextIO) -> None:
+def write_csv(answer: Result, out: TextIO) -> None:
     """RFC 4180: NULL is empty, arrays and JSON are JSON."""
     lines = csv.writer(out, lineterminator="\r\n")
     lines.writerow(answer.columns)
     lines.writerows(map(_plain, row) for row in answer.rows)
 
 
-def write_json(answer: Answer, out: TextIO) -> None:
+def write_json(answer: Result, out: TextIO) -> None:
     """An array with an object per row, written as rows arrive."""
     _write_array(answer, out.write)
     out.write("\n")
 
 
-def write_object(answer: Answer, out: TextIO) -> None:
+def write_object(answer: Result, out: TextIO) -> None:
     """One object, written only when all rows are there: an error on the way leaves nothing half said."""
     with SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8", newline="") as spool:
         spool.write(f'{{"columns": {_encode(answer.columns).decode()}, "rows": ')
@@ -231,7 +231,7 @@ def write_object(answer: Answer, out: TextIO) -> None:
         shutil.copyfileobj(spool, out)
 
 
-def _write_array(answer: Answer, write: Callable[[str], object]) -> None:
+def _write_array(answer: Result, write: Callable[[str], object]) -> None:
     names = _distinct(answer.columns)
     before = "[\n"
     for row in answer.rows:
@@ -249,7 +249,7 @@ def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(names)
 
 
-def write_table(answer: Answer, out: TextIO) -> None:
+def write_table(answer: Result, out: TextIO) -> None:
     """For people: row by row where the terminal is too narrow; as wide as need be when nobody looks."""
     from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
 
@@ -321,7 +321,7 @@ def _plain(cell: Cell) -> str:
     return cell if isinstance(cell, str) else _encode(cell).decode()
 
 
-WRITERS: dict[str, Callable[[Answer, TextIO], None]] = {
+WRITERS: dict[str, Callable[[Result, TextIO], None]] = {
     "table": write_table,
     "csv": write_csv,
     "json": write_json,

