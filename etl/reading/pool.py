@@ -118,10 +118,10 @@ class Pool:
         """The rows of an import's bodies; where `more` of them follow, they begin with what comes back."""
         call, size = Call(flattener, bodies, more), sum(map(len, bodies))
         worker = self._worker
-        if worker is None or size < FEW_BYTES or not worker.is_ready():
+        if worker is None or size < FEW_BYTES:
             return self._flatten_here(call, size)
         with self._turn:
-            if worker is self._worker and not self._is_closed:
+            if worker is self._worker and not self._is_closed and worker.is_ready():
                 return self._ask(worker, call, seconds=DEADLINE_SECONDS + SECONDS_PER_MEGABYTE * size / 1e6)
         return self._flatten_here(call, size)
 
@@ -209,7 +209,10 @@ class _Worker:
         return self._process.pid
 
     def is_ready(self) -> bool:
-        """True once it has said so, or has ended: until then there is time to flatten here."""
+        """True once it has said so, or has ended: until then there is time to flatten here.
+
+        To be asked by one thread at a time: a `poll` refuses a second one.
+        """
         return self._has_greeted or bool(self._greeting.poll(0))
 
     def ask(self, call: Call, seconds: float) -> Flat:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -173,6 +174,15 @@ def test_nobody_waits_until_it_is_ready() -> None:
         found.start_if_due()
         os.kill(pid_of(found), signal.SIGSTOP)
         assert here(BODY) == there(found, BODY)
+
+
+def test_many_threads_ask_at_once_whether_it_is_ready() -> None:
+    with Pool() as found, ThreadPoolExecutor(8) as threads:
+        found.start_if_due()
+        flats = list(threads.map(lambda _: there(found, BODY), range(2_000)))
+        assert found._worker is not None
+        wait_until(found._worker.is_ready)
+    assert flats == [here(BODY)] * 2_000
 
 
 def test_it_ends_with_the_pool() -> None:
