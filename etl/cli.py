@@ -246,7 +246,11 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
 @click.option("--account", "accounts", multiple=True, metavar="NAME", help="Only this account; may be repeated.")
-@click.option("--deep", is_flag=True, help="Compare the records themselves, too.")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Name each record and column that differs, and look for damage in what the source no longer has.",
+)
 @_common
 def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Compare source and warehouse and list every difference; writes nothing."""
