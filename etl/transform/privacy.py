@@ -1,5 +1,6 @@
 """What may be kept of the cells of records: dropped and hashed before anything is written; pure."""
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from etl.rows import RecordErrorRow
 from etl.transform.columns import parse_text
 from etl.transform.quoting import Secrets, looks_like_a_code
 
+_TELLS_OF_ERRORS = re.compile("error|warning|message|reason|detail|description", re.IGNORECASE)
 _NO_CELLS = frozenset({"id", "line", "line_number", "status", "error", "errors", "_links"})
 
 
@@ -19,7 +21,7 @@ class Privacy:
     `drop` keeps no cell, and of errors only a code and a field that look like a code and repeat no cell.
     The cells named in `hash_columns` (at the top level of a record or under `data`) become an HMAC-SHA256
     of their JSON text. An error that quotes one of them, or a word of it, however spelt, loses its texts, and its code
-    or field, too, if that quotes one; an id, a status or a cell named after errors that does is itself hashed.
+    or field, too, if that quotes one; an id, a status or a cell whose name tells of errors that does is itself hashed.
     A field that is the name of one of the record's columns stays. What cannot be told counts as quoted.
     A record that is no object has no cells to tell apart, so all of it is dropped or hashed;
     so is one that is too large.
@@ -64,10 +66,11 @@ class Privacy:
         return cells | {name: self._digest(value) for name, value in named.items()}
 
     def _hash_errors(self, cells: dict[str, Any], secrets: Secrets, *, spare: Collection[str]) -> None:
-        """Afterwards no cell that is named after errors quotes a hashed one."""
+        """Afterwards no cell whose name tells of errors quotes a hashed one."""
         for name, value in cells.items():
-            is_error = "error" in name.lower() and name not in self.hash_columns and name not in spare
-            if is_error and value and secrets.in_text(json_text(value)):
+            if not value or name in self.hash_columns or name in spare or not _TELLS_OF_ERRORS.search(name):
+                continue
+            if secrets.in_text(json_text(value)):
                 cells[name] = self._digest(value)
 
     def _digest(self, value: object) -> str:

@@ -9,6 +9,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 from urllib.parse import unquote
 
@@ -47,9 +48,7 @@ class Secrets:
         self._compared = 0
         for cell in cells:
             self._add(cell)
-        self._long = [part for part in self._whole | self._words if len(part) >= SHORT]
         self._long_whole = [part for part in self._whole if len(part) >= SHORT]
-        self._short_whole = [part for part in self._whole if len(part) < SHORT]
 
     def in_text(self, text: str) -> bool:
         """True if the text quotes a cell or a part of one, or if that cannot be told."""
@@ -57,9 +56,8 @@ class Secrets:
         return (
             self._is_vague
             or form.is_unclear
-            or bool(form.words & self._words)
-            or self._any_in(form, self._long)
-            or self._any_in(form, self._short_whole)
+            or not form.words.isdisjoint(self._words)
+            or self._any_in(form, self._parts)
         )
 
     def in_name(self, name: str) -> bool:
@@ -68,17 +66,24 @@ class Secrets:
         return (
             form.is_unclear
             or (self._is_vague and not looks_like_a_code(name))
-            or bool((form.words | form.glued) & (self._words | self._whole))
+            or not all(map(form.words.isdisjoint, (self._words, self._whole)))
+            or not all(map(form.glued.isdisjoint, (self._words, self._whole)))
             or self._any_in(form, self._long_whole)
         )
 
+    @cached_property
+    def _parts(self) -> list[str]:
+        """What is looked for within words, too: all cells, and of their words the long ones."""
+        return [*self._whole, *(word for word in self._words - self._whole if len(word) >= SHORT)]
+
     def _add(self, cell: object) -> None:
         self._is_vague = self._is_vague or isinstance(cell, bool | list | dict)
-        for text in _texts(cell):
+        for text in (cell,) if isinstance(cell, str) else _texts(cell):
             form = _plain(text)
-            self._is_vague = self._is_vague or form.is_unclear or (form.glued == {""} and not text.isspace())
-            self._whole |= form.glued - {""}
-            self._words |= {word for word in form.words if len(word) > 1}
+            self._is_vague = self._is_vague or form.is_unclear or (form.glued == {""} and text.strip() != "")
+            self._whole.update(form.glued)
+            self._words.update(form.words)
+        self._whole.discard("")
 
     def _any_in(self, form: "_Form", parts: list[str]) -> bool:
         for glued in form.glued:
@@ -89,7 +94,10 @@ class Secrets:
 
 
 class _Form(NamedTuple):
-    """A text in the one form, once for each time that an escape was undone: glued together, and its words."""
+    """A text in the one form, once for each time that an escape was undone: glued together, and its words.
+
+    A single letter is a word of nothing.
+    """
 
     glued: set[str]
     words: set[str]
@@ -97,11 +105,14 @@ class _Form(NamedTuple):
 
 
 def _plain(text: str) -> _Form:
+    if text.isascii() and not _ESCAPED.search(text):  # nearly all are, and records have many
+        found = _WORD.findall(text.lower())
+        return _Form({"".join(found)}, {word for word in found if len(word) > 1}, is_unclear=False)
     glued, words = set(), set()
     for step in _unescaped(text):
-        level = _level(step)
-        glued.add("".join(_WORD.findall(level)))
-        words.update(_WORD.findall(level))
+        found = _WORD.findall(_level(step))
+        glued.add("".join(found))
+        words.update(word for word in found if len(word) > 1)
         text = step
     return _Form(glued, words, is_unclear=REPLACEMENT in text or text != _unescape(text))
 

@@ -131,12 +131,12 @@ def test_an_id_that_quotes_a_cell_is_hashed() -> None:
     assert record.record_key == f"id:{record.record_id}"
 
 
-def test_cells_named_after_errors_are_hashed_where_they_quote_another() -> None:
+def test_cells_that_tell_of_errors_are_hashed_where_they_quote_another() -> None:
     """Beside the record's own keys and under `data`, objects, too; others stay."""
     data = {"Email": "anna@firma.example", "errors": [{"message": "Anna@Firma.example"}], "Error 2": "none"}
-    record, rows = one({"error_text": "anna@firma.example is taken", "data": data})
+    record, rows = one({"error_text": "anna@firma.example is taken", "Reason": ["ANNA%40firma.example"], "data": data})
 
-    assert b"nna@" not in record.data
+    assert b"nna" not in record.data.lower()
     assert "none" == msgspec.json.decode(record.data)["Error 2"]
     assert () == rows
 
