@@ -159,12 +159,14 @@ class Bodies:
     def __init__(self, pool: Pool, flattener: RecordFlattener) -> None:
         self._pool, self._flattener = pool, flattener
         self._bodies: list[bytes] = []
+        self._size = 0
         self._flat = Flat([], [], [])
 
     def add(self, body: bytes) -> None:
         """Afterwards the body is kept, or among the rows."""
         self._bodies.append(body)
-        if sum(map(len, self._bodies)) >= PART_BYTES:
+        self._size += len(body)
+        if self._size >= PART_BYTES:
             self._flatten(more=True)
 
     def flatten(self) -> Flat:
@@ -178,7 +180,7 @@ class Bodies:
         self._flat.errors.extend(errors)
         self._flat.rejected.extend(rejected)
         self._flat = self._flat._replace(seconds=self._flat.seconds + seconds)
-        self._flattener, self._bodies = following or self._flattener, []
+        self._flattener, self._bodies, self._size = following or self._flattener, [], 0
 
 
 class _LateError(Exception):
