@@ -108,7 +108,8 @@ def _plain(text: str) -> _Form:
     if text.isascii() and not _ESCAPED.search(text):  # nearly all are, and records have many
         found = _WORD.findall(text.lower())
         return _Form({"".join(found)}, {word for word in found if len(word) > 1}, is_unclear=False)
-    glued, words = set(), set()
+    glued: set[str] = set()
+    words: set[str] = set()
     for step in _unescaped(text):
         found = _WORD.findall(_level(step))
         glued.add("".join(found))
