@@ -54,8 +54,10 @@ def compare_history(connection: Connection, account: str) -> Iterator[tuple[str,
 def _gone(what: Versioned) -> Select[Any]:
     """Rows that are gone at the source and differ from their last version, or have none."""
     table, versions = what.table, what.versions
-    mine = [versions.c[name] == table.c[name] for name in ("account", *what.keys)]
-    last = select(versions).where(*mine).order_by(versions.c.valid_from.desc()).limit(1).lateral("last")
+    keys = [versions.c[name] for name in what.keys]
+    order = func.row_number().over(partition_by=keys, order_by=versions.c.valid_from.desc())
+    last = select(versions, order.label("nth")).where(versions.c.account == ACCOUNT).subquery("last")
+    same = and_(last.c.nth == 1, *(last.c[name] == table.c[name] for name in what.keys))
     # Expiry leaves the version open, a removal ends it.
     wrong_end = last.c.valid_to.is_not(None) if what is IMPORTS else last.c.valid_to.is_(None)
     conditions = {name: table.c[name].is_distinct_from(last.c[name]) for name in what.versioned_columns}
@@ -65,7 +67,7 @@ def _gone(what: Versioned) -> Select[Any]:
     )
     return (
         select(table.c[what.keys[0]].label("key"), _path(what, table), columns.label("columns"))
-        .select_from(table.outerjoin(last, true()))
+        .select_from(table.outerjoin(last, same))
         .where(table.c.account == ACCOUNT, what.gone, func.cardinality(columns) > 0)
     )
 
@@ -74,7 +76,7 @@ def _gone(what: Versioned) -> Select[Any]:
 def _chains(what: Versioned) -> Select[Any]:
     """Versions that overlap, last no time, leave a gap where there can be none, or begin after their row does."""
     versions, table = what.versions, what.table
-    keys = [versions.c[name] for name in ("account", *what.keys)]
+    keys = [versions.c[name] for name in what.keys]
     order = versions.c.valid_from
     chain = (
         select(
@@ -94,7 +96,7 @@ def _chains(what: Versioned) -> Select[Any]:
         broken.append(chain.c.next_from > chain.c.valid_to)
     first = and_(chain.c.previous_from.is_(None), chain.c.valid_from > table.c.first_seen_at)
     columns = names_of({"valid_to": or_(*broken), "valid_from": first})
-    same = and_(*(table.c[name] == chain.c[name] for name in ("account", *what.keys)))
+    same = and_(table.c.account == ACCOUNT, *(table.c[name] == chain.c[name] for name in what.keys))
     return (
         select(chain.c[what.keys[0]].label("key"), chain.c.path, columns.label("columns"))
         .select_from(chain.outerjoin(table, same))

@@ -26,40 +26,75 @@ SELECT EXISTS (
 )
 
 -- orphan_records --
--- Imports that have records or errors, and no row of their own.
-SELECT DISTINCT orphans.import_id AS key
-FROM (
-    SELECT r.import_id
-    FROM talkdesk.import_records AS r
-    LEFT JOIN talkdesk.imports AS i ON i.account = r.account AND i.import_id = r.import_id
-    WHERE r.account = :account AND i.import_id IS NULL
+-- Imports that have records or errors, and no row of their own. From each import to the next leads one look at the key's
+-- index: what the account holds is not read for it, and no statistics can turn that into a reading of all accounts.
+WITH RECURSIVE with_records AS (
+    SELECT min(r.import_id) AS import_id FROM talkdesk.import_records AS r WHERE r.account = :account
     UNION ALL
-    SELECT e.import_id
-    FROM talkdesk.import_record_errors AS e
-    LEFT JOIN talkdesk.imports AS i ON i.account = e.account AND i.import_id = e.import_id
-    WHERE e.account = :account AND i.import_id IS NULL
-) AS orphans
+    SELECT
+        (
+            SELECT min(r.import_id) FROM talkdesk.import_records AS r
+            WHERE r.account = :account AND r.import_id > w.import_id
+        )
+    FROM with_records AS w
+    WHERE w.import_id IS NOT NULL
+),
+
+with_errors AS (
+    SELECT min(e.import_id) AS import_id FROM talkdesk.import_record_errors AS e WHERE e.account = :account
+    UNION ALL
+    SELECT
+        (
+            SELECT min(e.import_id) FROM talkdesk.import_record_errors AS e
+            WHERE e.account = :account AND e.import_id > w.import_id
+        )
+    FROM with_errors AS w
+    WHERE w.import_id IS NOT NULL
+),
+
+found AS (
+    SELECT import_id FROM with_records
+    UNION
+    SELECT import_id FROM with_errors
+)
+
+SELECT found.import_id AS key
+FROM found
+WHERE
+    found.import_id IS NOT NULL
+    AND (
+        SELECT true FROM talkdesk.imports AS i
+        WHERE i.account = :account AND i.import_id = found.import_id
+    ) IS NULL
 
 -- orphan_errors --
 -- Imports that have errors of records that are not there.
-SELECT DISTINCT e.import_id AS key
-FROM talkdesk.import_record_errors AS e
-LEFT JOIN talkdesk.import_records AS r
-    ON r.account = e.account AND r.import_id = e.import_id AND r.record_key = e.record_key
-INNER JOIN talkdesk.imports AS i ON i.account = e.account AND i.import_id = e.import_id
-WHERE e.account = :account AND r.record_key IS NULL
+SELECT i.import_id AS key
+FROM talkdesk.imports AS i
+WHERE
+    i.account = :account
+    AND (
+        SELECT true
+        FROM (
+            SELECT * FROM talkdesk.import_record_errors AS e
+            WHERE e.account = :account AND e.import_id = i.import_id
+        ) AS errors
+        LEFT JOIN (
+            SELECT * FROM talkdesk.import_records AS r WHERE r.account = :account AND r.import_id = i.import_id
+        ) AS records ON errors.record_key = records.record_key
+        WHERE records.record_key IS NULL
+        LIMIT 1
+    )
 
 -- miscounted_imports --
 -- Imports that have not as many records as the loader has noted: some came or went behind its back.
 SELECT i.import_id AS key
 FROM talkdesk.imports AS i
-LEFT JOIN (
-    SELECT r.account, r.import_id, count(*) AS number
-    FROM talkdesk.import_records AS r
-    WHERE r.account = :account
-    GROUP BY r.account, r.import_id
-) AS there ON there.account = i.account AND there.import_id = i.import_id
-WHERE i.account = :account AND i.records_loaded <> coalesce(there.number, 0)
+WHERE
+    i.account = :account
+    AND i.records_loaded <> (
+        SELECT count(*) FROM talkdesk.import_records AS r WHERE r.account = :account AND r.import_id = i.import_id
+    )
 
 -- orphan_entries --
 -- Fields that have entries, and no row of their own.

@@ -148,7 +148,7 @@ def asked(node: dict[str, Any]) -> str:
 def repeated(plan: Any) -> list[str]:
     """What is asked once for every row and not by an index for one thing: the server hashes only what fits work_mem."""
     subplans = [node for node in nodes(plan) if node.get("Parent Relationship") == "SubPlan"]
-    return [str(node) for node in subplans if not re.search(r"(import_id|field_key|\bitem_id) = ", asked(node))]
+    return [str(node) for node in subplans if not re.search(r"(import_id|field_key|\bitem_id) [=>] ", asked(node))]
 
 
 def costs(plan: Any) -> float:
