@@ -411,8 +411,8 @@ def test_the_database_quotes_rows(program: Program, sandbox: Sandbox, urls: dict
         connection.execute("ALTER TABLE talkdesk.import_records ADD CHECK (record_id <> 'jane.planted@example.com')")
     said = program("sync", "-v")
 
-    assert said.code in {DatabaseError.exit_code, PARTLY_DONE}
-    assert "SQLSTATE 23514" in said.text
+    assert PARTLY_DONE == said.code
+    assert "SQLSTATE 23514" in ledger(urls["owner"])
     assert set() == leaks(said.text + ledger(urls["owner"]), sandbox)
 
 
@@ -553,7 +553,7 @@ WRITES = (
 
 
 def test_the_reader_cannot_write(program: Program, urls: dict[str, str]) -> None:
-    """It reads every table and view but the rejected items, and changes none."""
+    """It reads every table and view, of what was rejected all but the items, and changes none."""
     program("sync")
     names = "SELECT relname FROM pg_class WHERE relnamespace = 'talkdesk'::regnamespace AND relkind = ANY(%s)"
     with psycopg.connect(urls["talkdesk_reader"], autocommit=True) as reader:
@@ -562,10 +562,10 @@ def test_the_reader_cannot_write(program: Program, urls: dict[str, str]) -> None
             for write in WRITES:
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     reader.execute(write.format(table, COLUMN.get(table, "account")).encode())
-        for name in {*tables, *views} - {"rejected_items"}:
+        for name in {*tables, *views}:
             reader.execute(sql.SQL("SELECT count(*) FROM talkdesk.{}").format(sql.Identifier(name)))
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
-            reader.execute("SELECT count(*) FROM talkdesk.rejected_items")
+            reader.execute("SELECT item FROM talkdesk.rejected_items")
 
 
 def test_the_reader_and_the_program(program: Program, sandbox: Sandbox, urls: dict[str, str]) -> None:
