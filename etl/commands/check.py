@@ -251,7 +251,7 @@ def check_warehouse(checks: Checks, settings: WarehouseSettings, stop: threading
 
 def check_work(checks: Checks, engine: Engine, stop: threading.Event) -> None:
     """The lock, and a write to every table, as a sync does it; nothing is left of either."""
-    warehouse = Warehouse(engine, RUN.account, run_id=RUN.run_id, stop=stop, dry_run=True)
+    warehouse = Warehouse(engine, RUN.account, run_id=RUN.run_id, stop=stop)
     with closing(warehouse):
         if checks.attempt("lock", lambda: _taken(warehouse), lambda _: "held in a session of our own") is None:
             checks.skip("writing")
@@ -272,6 +272,8 @@ def _rehearsed(warehouse: Warehouse) -> bool:
             way_out = f"row level security holds for {', '.join(guarded)}: give the role BYPASSRLS, or switch it off"
             raise DatabaseError(f"{error}; {way_out}") from None
         raise
+    if reason := warehouse.reason_to_end:
+        raise reason
     return True
 
 

@@ -21,7 +21,13 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def rehearse(connection: Connection) -> None:
-    """Inside a transaction, which must not be committed: every table was written to as a sync writes to it."""
+    """Inside a transaction: every table was written to as a sync writes to it, and all of it is rolled back."""
+    with connection.begin_nested() as rehearsal:
+        _write_everything(connection)
+        rehearsal.rollback()
+
+
+def _write_everything(connection: Connection) -> None:
     ledger.start_run(connection, RUN, window=None, options={})
     ledger.fold_runs(connection, RUN.account, timedelta(days=1))
     load.prune_rejected(connection, RUN.account, timedelta(days=1))

@@ -22,12 +22,14 @@ MAX_REFUSED = 1_000
 class Stored(NamedTuple):
     """What became of items: how many were stored, and those that the database refused, with the reason.
 
-    `refused` are the keys of the rejected; `failed` are imports that could not be stored record by record either.
+    `refused` are the keys of the rejected, `changed` those of what is new or was not the same; `failed` are imports
+    that could not be stored record by record either.
     """
 
     counts: Counts
     rejected: list[Rejected]
     refused: Collection[Key] = ()
+    changed: Collection[Key] = ()
     failed: Mapping[str, str] = MappingProxyType({})
 
 

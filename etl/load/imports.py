@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from etl.warehouse.tables import imports
+from etl.warehouse.writing import write
 
 IDS = bindparam("ids", type_=ARRAY(Text))
 WANTED = func.unnest(IDS).table_valued("id", name="wanted").render_derived()
@@ -34,9 +35,10 @@ def missing_imports(
 
 
 def mark_expired(connection: Connection, account: str, ids: Collection[str]) -> int:
-    """Afterwards the imports carry the instant at which the source was found to have forgotten them."""
+    """Afterwards these imports, none of which had expired, carry the instant at which the source had forgotten them."""
     if not ids:
         return 0
     mine = (imports.c.account == account, imports.c.import_id == bindparam("id"), imports.c.expired_at.is_(None))
     statement = update(imports).where(*mine).values(expired_at=func.now(), last_changed_at=func.now())
-    return connection.execute(statement, [{"id": import_id} for import_id in ids]).rowcount
+    write(connection, statement, [{"id": import_id} for import_id in ids])
+    return len(ids)

@@ -17,6 +17,7 @@ from etl.packing import HEADER, TRAILER, Packed, blocks, key_of, told_error, tol
 from etl.rows import RecordErrorRow, RecordRow, Rejected
 from etl.warehouse.counts import Counts
 from etl.warehouse.sql import statements
+from etl.warehouse.writing import only_compares, write
 
 if TYPE_CHECKING:
     import psycopg
@@ -46,11 +47,11 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
     and stays as it was stored before; an import that cannot be stored record by record either has failed alone.
     """
     read = [content for content in contents if content.records is not None]
-    stored = _stored_ids(connection, account, [content.import_id for content in read])
-    fresh, others = ([c for c in read if (c.import_id in stored) is known] for known in (False, True))
+    fresh = _fresh_ids(connection, account, [content.import_id for content in read])
+    copied, merged = ([c for c in read if (c.import_id in fresh) is is_fresh] for is_fresh in (True, False))
     refused, failed = list[tuple[Content, str]](), list[tuple[Content, str]]()
-    counts = store_by_halves(connection, partial(_copy_fresh, connection, account), fresh, refused)
-    counts.add(store_by_halves(connection, partial(_merge, connection, account), others, refused))
+    counts = store_by_halves(connection, partial(_copy_fresh, connection, account), copied, refused)
+    counts.add(store_by_halves(connection, partial(_merge, connection, account), merged, refused))
     rejected = list[Rejected]()
     in_parts = partial(_merge_in_parts, connection, account, rejected)
     for content, _ in refused:
@@ -59,8 +60,11 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
     return Stored(counts, rejected, failed={content.import_id: reason for content, reason in failed})
 
 
-def _stored_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
-    return set(connection.scalars(SQL["stored_imports"], {"account": account, "ids": list(ids)}))
+def _fresh_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
+    """The imports whose records need no comparing, for none of them is stored."""
+    if only_compares(connection):
+        return set()
+    return set(ids).difference(connection.scalars(SQL["stored_imports"], {"account": account, "ids": list(ids)}))
 
 
 def _copy_fresh(connection: Connection, account: str, contents: Sequence[Content]) -> Counts:
@@ -121,14 +125,14 @@ def _merge_staged(connection: Connection, account: str, content: Content, found:
         found = compare_staged(connection, account, [content.import_id])[content.import_id]
     gone = found.gone if content.whole else 0
     if gone:
-        connection.execute(SQL["delete_gone_records"], one)
+        write(connection, SQL["delete_gone_records"], one)
     if found.errors and content.whole:
-        connection.execute(SQL["delete_errors_of_gone_records"], one)
+        write(connection, SQL["delete_errors_of_gone_records"], one)
     if found.inserted or found.updated:
-        connection.execute(SQL["upsert_records"], one)
+        write(connection, SQL["upsert_records"], one)
     if found.errors:
-        connection.execute(SQL["delete_errors"], one)
-        connection.execute(SQL["insert_errors"], one)
+        write(connection, SQL["delete_errors"], one)
+        write(connection, SQL["insert_errors"], one)
     unchanged = found.number - found.inserted - found.updated - found.gone
     return Counts(inserted=found.inserted, updated=found.updated, unchanged=unchanged, removed=gone)
 
@@ -139,8 +143,10 @@ def _delete_unlisted(connection: Connection, account: str, content: Content) -> 
         "import_id": content.import_id,
         "keys": [key_of(record) for record in content.records or ()],
     }
-    connection.execute(SQL["delete_unlisted_errors"], listed)
-    return connection.execute(SQL["delete_unlisted_records"], listed).rowcount
+    gone: int = connection.execute(SQL["count_unlisted_records"], listed).scalar_one()
+    write(connection, SQL["delete_unlisted_errors"], listed)
+    write(connection, SQL["delete_unlisted_records"], listed)
+    return gone
 
 
 def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[Content, int | None]]) -> None:
@@ -150,7 +156,7 @@ def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[C
         for c, number in numbers
     ]
     if notes:
-        connection.execute(SQL["note_loaded"], notes)
+        write(connection, SQL["note_loaded"], notes)
 
 
 def stage(connection: Connection, account: str, contents: Sequence[Content]) -> None:

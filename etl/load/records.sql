@@ -223,6 +223,13 @@ INNER JOIN pg_temp.staged_import_records AS staged
     ON e.import_id = staged.import_id AND e.record_key = staged.record_key
 WHERE staged.import_id = :import_id AND staged.errors_differ
 
+-- count_unlisted_records --
+-- How many stored records of an import are none of these.
+SELECT count(*)
+FROM talkdesk.import_records AS there
+LEFT JOIN unnest(CAST(:keys AS text [])) AS listed (record_key) ON there.record_key = listed.record_key
+WHERE there.account = :account AND there.import_id = :import_id AND listed.record_key IS NULL
+
 -- delete_unlisted_records --
 -- Stored records of an import that are none of these.
 DELETE FROM talkdesk.import_records

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert_into
 from etl.load.imports import WANTED
 from etl.rows import Rejected
 from etl.warehouse.tables import rejected_items
+from etl.warehouse.writing import write
 
 _ENCODING = text("SELECT pg_catalog.current_setting('server_encoding')")
 _ESCAPED = re.compile(r"[^\x00-\x7f]")
@@ -34,14 +35,14 @@ def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequ
     statement = upsert_into(rejected_items).on_conflict_do_update(
         index_elements=["account", "item_id"], set_={"last_seen_at": func.now()}
     )
-    connection.execute(statement, values)
+    write(connection, statement, values)
     return len(new)
 
 
 def prune_rejected(connection: Connection, account: str, keep: timedelta) -> int:
     """Afterwards no item is kept that was last seen longer ago than `keep`."""
     old = rejected_items.c.last_seen_at < func.now() - keep
-    return connection.execute(delete(rejected_items).where(rejected_items.c.account == account, old)).rowcount
+    return write(connection, delete(rejected_items).where(rejected_items.c.account == account, old))
 
 
 def _lacks_characters(connection: Connection) -> bool:

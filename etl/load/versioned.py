@@ -48,6 +48,7 @@ from etl.load.rowsets import (
 )
 from etl.rows import Rejected
 from etl.warehouse.counts import Counts
+from etl.warehouse.writing import only_compares, write
 
 FIRST_KEYS = bindparam("first_keys", type_=ARRAY(Text))
 
@@ -57,16 +58,16 @@ def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[
 
     A row that the database refuses is rejected, and stays as it was stored before.
     """
-    counts, refused = Counts(), list[tuple[Key, str]]()
+    counts, refused, changed = Counts(), list[tuple[Key, str]](), set[Key]()
     load = _insert_part if _is_first_load(connection, what, account) else _upsert_part
 
     def store(keys: Sequence[Key]) -> Counts:
-        return load(connection, what, account, {key: rows[key] for key in keys})
+        return load(connection, what, account, {key: rows[key] for key in keys}, changed)
 
     for part in _parts(rows):
         counts.add(store_by_halves(connection, store, list(part), refused))
     rejected = [Rejected(what.table.name, None, rows[key].decode(), reason) for key, reason in refused]
-    return Stored(counts, rejected, [key for key, _ in refused])
+    return Stored(counts, rejected, [key for key, _ in refused], changed)
 
 
 def _parts(rows: Mapping[Key, bytes]) -> Iterator[dict[Key, bytes]]:
@@ -85,24 +86,32 @@ def _parts(rows: Mapping[Key, bytes]) -> Iterator[dict[Key, bytes]]:
 
 def _is_first_load(connection: Connection, what: Versioned, account: str) -> bool:
     """True if there is nothing to compare with, which saves a first sync most of its time here."""
+    if only_compares(connection):
+        return False
     stored = (
         select(table.c.account).where(table.c.account == ACCOUNT).limit(1) for table in (what.table, what.versions)
     )
     return not any(connection.execute(some, {"account_name": account}).first() for some in stored)
 
 
-def _insert_part(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Counts:
+def _insert_part(
+    connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes], changed: set[Key]
+) -> Counts:
     at = next_instant(connection, what, account, rows)
-    connection.execute(_insert(what), row_parameters(account, rows) | {"at": at})
+    write(connection, _insert(what), row_parameters(account, rows) | {"at": at})
+    changed.update(rows)
     return Counts(inserted=len(rows))
 
 
-def _upsert_part(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Counts:
+def _upsert_part(
+    connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes], changed: set[Key]
+) -> Counts:
     found = connection.execute(_differing(what), row_parameters(account, rows)).all()
     if found:
         _write(connection, what, account, {what.key_of(row): row for row in found}, rows)
     inserted = sum(row.is_new for row in found)
     updated = sum(row.is_changed for row in found)
+    changed.update(what.key_of(row) for row in found if row.is_new or row.is_changed)
     return Counts(inserted=inserted, updated=updated, unchanged=len(rows) - inserted - updated)
 
 
@@ -120,7 +129,7 @@ def _write(
         (_upsert(what), [key for key, row in found.items() if row.is_new or row.is_changed]),
     ):
         if chosen:
-            connection.execute(statement, row_parameters(account, {key: rows[key] for key in chosen}) | {"at": at})
+            write(connection, statement, row_parameters(account, {key: rows[key] for key in chosen}) | {"at": at})
 
 
 def _each(
@@ -129,7 +138,7 @@ def _each(
     """Execute the statement once for each key."""
     if keys:
         given = {"account_name": account, "at": at}
-        connection.execute(statement, [{**given, **what.key_parameters(key)} for key in keys])
+        write(connection, statement, [{**given, **what.key_parameters(key)} for key in keys])
 
 
 def missing(

@@ -16,6 +16,7 @@ from etl.sync.pipeline import sync_account
 from etl.sync.run import Job, Options, Progress
 from etl.warehouse.ledger import Run
 from etl.warehouse.session import Warehouse
+from etl.warehouse.writing import comparing
 
 
 def sync_accounts(
@@ -33,6 +34,7 @@ def sync_accounts(
     A stop ends them all, and so does a database that is gone.
     """
     outcome = SyncOutcome(_run_id(), options.dry_run)
+    engine = comparing(engine) if options.dry_run else engine
     started = time.perf_counter()
     ended: EtlError | None = None
     for settings in accounts:
@@ -45,7 +47,7 @@ def sync_accounts(
             job = Job(
                 settings=settings,
                 client=Client(settings, stop=stop),
-                warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop, dry_run=options.dry_run),
+                warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop),
                 run=Run(outcome.run_id, settings.name),
                 options=options,
                 stop=stop,

@@ -87,9 +87,9 @@ def store_imports(connection: Connection, job: Job, part: dict[str, bytes]) -> t
     """Inside a transaction: the imports are stored; says how many are newly rejected, and whose records are wanted."""
     stored = load.upsert(connection, IMPORTS, job.account, {(import_id,): row for import_id, row in part.items()})
     there = part.keys() - {import_id for (import_id,) in stored.refused}
-    wants_all = job.options.full or job.options.window is not None
-    wanted = there if wants_all else load.pending_imports(connection, job.account, there)
-    return stored, job.reject_refused(connection, stored), wanted
+    if not job.options.full and job.options.window is None:
+        there &= {import_id for (import_id,) in stored.changed} | load.pending_imports(connection, job.account, there)
+    return stored, job.reject_refused(connection, stored), there
 
 
 def may_expire(job: Job, listing: Listing) -> bool:

@@ -225,7 +225,7 @@ class Job:
         first = next((failure.message for failure in self.outcome.failures), None)
         self._save_resources(connection)
         found = ledger.finish_run(connection, self.run, outcome=self.outcome.ledger_outcome, error=first)
-        if not found and not self.options.dry_run:
+        if self.warehouse.is_on_record and not found:
             raise WarehouseReplaced(REPLACED)
 
     def _save_resources(self, connection: Connection) -> None:

@@ -14,6 +14,7 @@ from etl.instants import Window
 from etl.warehouse.counts import RESOURCES, Counts, Traffic
 from etl.warehouse.sql import statement
 from etl.warehouse.tables import sync_run_resources, sync_runs
+from etl.warehouse.writing import write
 
 
 class Run(NamedTuple):
@@ -33,7 +34,7 @@ def start_run(connection: Connection, run: Run, *, window: Window | None, option
         sync_runs.c.outcome == "running",
         sync_runs.c.run_id != run.run_id,
     )
-    closed = connection.execute(update(sync_runs).where(*died).values(outcome="died", finished_at=func.now()))
+    closed = write(connection, update(sync_runs).where(*died).values(outcome="died", finished_at=func.now()))
     row = {
         "account": run.account,
         "run_id": run.run_id,
@@ -43,8 +44,8 @@ def start_run(connection: Connection, run: Run, *, window: Window | None, option
         "options": options,
         "version": __version__,
     }
-    connection.execute(upsert_into(sync_runs).on_conflict_do_nothing(), row)
-    return closed.rowcount
+    write(connection, upsert_into(sync_runs).on_conflict_do_nothing(), row)
+    return closed
 
 
 def save_resource(
@@ -55,14 +56,14 @@ def save_resource(
     statement = upsert_into(sync_run_resources).values(
         account=run.account, run_id=run.run_id, resource=resource, **values
     )
-    connection.execute(statement.on_conflict_do_update(index_elements=["account", "run_id", "resource"], set_=values))
+    write(connection, statement.on_conflict_do_update(index_elements=["account", "run_id", "resource"], set_=values))
 
 
 def finish_run(connection: Connection, run: Run, *, outcome: str, error: str | None) -> bool:
     """Afterwards the run is closed with its outcome; False if it is not on record."""
     mine = (sync_runs.c.account == run.account, sync_runs.c.run_id == run.run_id)
     closed = update(sync_runs).where(*mine).values(outcome=outcome, error=error, finished_at=func.now())
-    return bool(connection.execute(closed).rowcount)
+    return bool(write(connection, closed))
 
 
 def seconds_since_listing(connection: Connection, account: str) -> float | None:
@@ -79,10 +80,10 @@ def fold_runs(connection: Connection, account: str, keep: timedelta) -> None:
     """
     old = {"account": account, "keep": keep}
     with _by_look_ups(connection):
-        connection.execute(statement("fold_listings"), old)
-        connection.execute(statement("move_fold"), {"account": account})
-        connection.execute(statement("forget_resources"), {**old, "resources": list(RESOURCES)})
-        connection.execute(statement("forget_runs"), old)
+        write(connection, statement("fold_listings"), old)
+        write(connection, statement("move_fold"), {"account": account})
+        write(connection, statement("forget_resources"), {**old, "resources": list(RESOURCES)})
+        write(connection, statement("forget_runs"), old)
 
 
 @contextmanager

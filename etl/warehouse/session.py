@@ -57,11 +57,9 @@ class Warehouse:
     not be reached, or not any more; that a session was ended does not mean it.
     """
 
-    def __init__(
-        self, engine: Engine, account: str, *, run_id: str, stop: threading.Event, dry_run: bool = False
-    ) -> None:
+    def __init__(self, engine: Engine, account: str, *, run_id: str, stop: threading.Event) -> None:
         self._engine = engine.execution_options(also=settings.BATCHES)
-        self._account, self._run_id, self._dry_run = account, run_id, dry_run
+        self._account, self._run_id = account, run_id
         self._connection: Connection | None = None
         self._witness: Connection | None = None
         self._watched: Watched | None = None
@@ -90,7 +88,7 @@ class Warehouse:
         self._disconnect()
 
     def transact(self, unit: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
-        """What the unit returns when called with the connection and the arguments: committed, or rolled back if dry.
+        """What the unit returns when called with the connection and the arguments, committed.
 
         The unit runs again after a lost connection, unless it had been committed, and after a deadlock.
         """
@@ -140,18 +138,15 @@ class Warehouse:
             raise
 
     def _run(self, connection: Connection, unit: Callable[[Connection], T]) -> T:
-        with connection.begin() as transaction:
+        with connection.begin():
             if self._guard.standby_is_gone:
                 connection.execute(_set("synchronous_commit", "local", is_local=True))
             # At COMMIT nobody could tell which row a customer's deferred constraint refuses.
             connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
             result = unit(connection)
             xid = connection.scalar(XID)
-            if self._dry_run:
-                transaction.rollback()
-            else:
-                self._commit = _Commit(xid, result)
-        if self._before and xid and not self._dry_run:
+            self._commit = _Commit(xid, result)
+        if self._before and xid:
             self._before = self._before._replace(xid=xid)
         return result
 

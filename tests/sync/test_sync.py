@@ -3,7 +3,7 @@
 import logging
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -126,12 +126,29 @@ def test_the_second_sync_writes_next_to_nothing(home: Path) -> None:
         assert 40_000 > written
 
 
-def wal_of_a_sync(acme: Account) -> tuple[SyncOutcome, int]:
+@pytest.mark.slow
+def test_a_dry_run_writes_next_to_nothing(home: Path) -> None:
+    """Whatever there is to load: the catalogue learns of two temporary tables, after a checkpoint by whole pages."""
+    url = embedded.start(home)
+    migrate(url)
+    with account.running(url, imports=130, records=40, per_page=50) as acme:
+        outcome, written = wal_of_a_sync(acme, dry_run=True)
+        assert 2_000 < outcome.accounts[0].resources["import_records"].counts.inserted
+        assert 400_000 > written
+
+        acme.sync()
+        acme.change("UPDATE talkdesk.import_records SET status = 'damaged'")
+        outcome, written = wal_of_a_sync(acme, full=True, dry_run=True)
+        assert 1_500 < outcome.accounts[0].resources["import_records"].counts.updated
+        assert 400_000 > written
+
+
+def wal_of_a_sync(acme: Account, **options: Any) -> tuple[SyncOutcome, int]:
     """What a sync came to, and how many bytes of WAL it wrote."""
     acme.command("VACUUM")
     acme.command("CHECKPOINT")
     before = acme.value("SELECT pg_current_wal_insert_lsn()")
-    outcome = acme.sync()
+    outcome = acme.sync(**options)
     return outcome, int(acme.value("SELECT pg_current_wal_insert_lsn() - %s::pg_lsn", before))
 
 

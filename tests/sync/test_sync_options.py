@@ -287,6 +287,33 @@ def test_a_dry_run_writes_nothing(acme: Account, move: Callable[[Account], None]
     assert set(RESOURCES) == set(wet.accounts[0].resources)
 
 
+UNTOUCHED = """
+    CREATE FUNCTION public.untouched() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE EXCEPTION 'a dry run writes' USING ERRCODE = '42501'; END $$
+"""
+LOCK = """
+    CREATE TRIGGER untouched BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON talkdesk.{}
+    FOR EACH STATEMENT EXECUTE FUNCTION public.untouched()
+"""
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_dry_run_only_compares(acme: Account, is_first: bool) -> None:  # noqa: FBT001 - whether there is something stored
+    """No statement is so much as begun that would write to a table of ours."""
+    if not is_first:
+        acme.sync()
+    _everything_moves(acme)
+    acme.command(UNTOUCHED)
+    for table in acme.everything():
+        acme.command(LOCK.format(table))
+    dry = acme.sync(full=True, dry_run=True)
+    acme.command("DROP FUNCTION public.untouched CASCADE")
+    wet = acme.sync(full=True)
+
+    assert [] == dry.failures
+    assert dry.to_json()["accounts"] == wet.to_json()["accounts"]
+
+
 def test_a_dry_run_repairs_nothing(synced: Account) -> None:
     """It says what --full would do, and leaves the damage."""
     synced.change("UPDATE talkdesk.import_records SET status = 'damaged'")
