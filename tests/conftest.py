@@ -132,6 +132,18 @@ def acme(database_url: str) -> "Iterator[Account]":
 
 
 @pytest.fixture
+def narrow(server: postgres.Server) -> "Iterator[Account]":
+    """An account whose database has the characters of Western Europe only."""
+    from etl.warehouse.migrating import migrate  # noqa: PLC0415 - if it is broken, other tests still run
+    from tests import account  # noqa: PLC0415 - if it is broken, other tests still run
+
+    with postgres.encoded(server, "WIN1252") as url:
+        migrate(url)
+        with account.running(url) as narrow:
+            yield narrow
+
+
+@pytest.fixture
 def synced(acme: "Account") -> "Account":
     """The same after its first sync."""
     assert acme.sync().exit_code == 0

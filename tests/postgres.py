@@ -135,6 +135,17 @@ def clone(server: Server) -> Iterator[str]:
         _execute(server, "DROP DATABASE {} WITH (FORCE)", name)
 
 
+@contextmanager
+def encoded(server: Server, encoding: str) -> Iterator[str]:
+    """The URL of an empty database of that encoding, which is dropped afterwards, whoever is connected."""
+    name = f"talkdesk_etl_encoded_{uuid4().hex[:8]}"
+    _execute(server, f"CREATE DATABASE {{}} TEMPLATE template0 ENCODING {encoding} LOCALE 'C'", name)
+    try:
+        yield at(server.url, name)
+    finally:
+        _execute(server, "DROP DATABASE {} WITH (FORCE)", name)
+
+
 def at(url: str, database: str) -> str:
     """The same server's URL with another database."""
     return make_url(url).set(database=database).render_as_string(hide_password=False)

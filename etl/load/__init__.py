@@ -1,6 +1,6 @@
 """The loader: rows in, true counts out. Knows no network and no JSON key of the source."""
 
-from etl.load.halving import Stored
+from etl.load.halving import Stored, by_halves
 from etl.load.imports import mark_expired, missing_imports, pending_imports
 from etl.load.records import Content, compare_staged, replace_records, stage
 from etl.load.rejected import keep_rejected, prune_rejected
@@ -15,6 +15,7 @@ __all__ = [
     "Key",
     "Stored",
     "Versioned",
+    "by_halves",
     "compare_staged",
     "keep_rejected",
     "mark_expired",

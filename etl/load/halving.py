@@ -14,6 +14,7 @@ from etl.warehouse.counts import Counts
 from etl.warehouse.sqlstates import describe, is_of_the_item
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 MAX_REFUSED = 1_000
 """A database that refuses more items than these at once refuses everything: halving on would take for ever."""
@@ -36,22 +37,31 @@ class Stored(NamedTuple):
 def store_by_halves(
     connection: Connection, store: Callable[[Sequence[T]], Counts], items: Sequence[T], refused: list[tuple[T, str]]
 ) -> Counts:
-    """The items are stored together or, where the database refuses, each half by itself.
+    """Store the items by halves, and count them; the refused ones are noted."""
+    counts = Counts()
+    for part in by_halves(connection, store, items, refused):
+        counts.add(part)
+    return counts
+
+
+def by_halves(
+    connection: Connection, work: Callable[[Sequence[T]], R], items: Sequence[T], refused: list[tuple[T, str]]
+) -> list[R]:
+    """What the work gave with all items together or, where the database refuses, with each half by itself.
 
     Those that it refuses alone are added to `refused`, with the reason; what is no item's own fault is raised.
     """
     if not items:
-        return Counts()
+        return []
     try:
         with connection.begin_nested():
-            return store(items)
+            return [work(items)]
     except (DBAPIError, psycopg.Error) as error:
         if not is_of_the_item(error) or len(refused) >= MAX_REFUSED:
             raise
         if len(items) == 1:
             refused.append((items[0], describe(error)))
-            return Counts()
+            return []
     middle = len(items) // 2
-    counts = store_by_halves(connection, store, items[:middle], refused)
-    counts.add(store_by_halves(connection, store, items[middle:], refused))
-    return counts
+    halves = (items[:middle], items[middle:])
+    return [result for half in halves for result in by_halves(connection, work, half, refused)]

@@ -1,11 +1,12 @@
 """What only imports have: records still to be loaded, and the source's forgetting."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, Text, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from etl.load.halving import by_halves
 from etl.warehouse.tables import imports
 from etl.warehouse.writing import write
 
@@ -15,10 +16,14 @@ WANTED = func.unnest(IDS).table_valued("id", name="wanted").render_derived()
 
 
 def pending_imports(connection: Connection, account: str, ids: Collection[str]) -> set[str]:
-    """Of these imports, those whose records are not all in."""
+    """Of these imports, those whose records are not all in; one that the database cannot be asked for is none."""
     mine = (imports.c.account == account, imports.c.import_id == WANTED.c.id)
     is_pending = select(imports.c.records_loaded_at.is_(None)).where(*mine).scalar_subquery()
-    return set(connection.scalars(select(WANTED.c.id).where(is_pending), {"ids": list(ids)}))
+
+    def find(part: Sequence[str]) -> set[str]:
+        return set(connection.scalars(select(WANTED.c.id).where(is_pending), {"ids": part}))
+
+    return set[str]().union(*by_halves(connection, find, list(ids), []))
 
 
 def missing_imports(

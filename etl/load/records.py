@@ -138,15 +138,16 @@ def _merge_staged(connection: Connection, account: str, content: Content, found:
 
 
 def _delete_unlisted(connection: Connection, account: str, content: Content) -> int:
-    listed = {
-        "account": account,
-        "import_id": content.import_id,
-        "keys": [key_of(record) for record in content.records or ()],
-    }
-    gone: int = connection.execute(SQL["count_unlisted_records"], listed).scalar_one()
-    write(connection, SQL["delete_unlisted_errors"], listed)
-    write(connection, SQL["delete_unlisted_records"], listed)
-    return gone
+    """Stored records and errors that were not read are deleted; says how many records.
+
+    They are told apart here: the source's keys may hold what the database cannot even be asked for.
+    """
+    one = {"account": account, "import_id": content.import_id}
+    read = {key_of(record) for record in content.records or ()}
+    for keys, delete in (("keys_of_errors", "delete_errors_of_records"), ("keys_of_records", "delete_records")):
+        gone = set(connection.scalars(SQL[keys], one)) - read
+        write(connection, SQL[delete], one | {"keys": list(gone)})
+    return len(gone)
 
 
 def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[Content, int | None]]) -> None:

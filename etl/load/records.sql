@@ -223,36 +223,23 @@ INNER JOIN pg_temp.staged_import_records AS staged
     ON e.import_id = staged.import_id AND e.record_key = staged.record_key
 WHERE staged.import_id = :import_id AND staged.errors_differ
 
--- count_unlisted_records --
--- How many stored records of an import are none of these.
-SELECT count(*)
-FROM talkdesk.import_records AS there
-LEFT JOIN unnest(CAST(:keys AS text [])) AS listed (record_key) ON there.record_key = listed.record_key
-WHERE there.account = :account AND there.import_id = :import_id AND listed.record_key IS NULL
+-- keys_of_records --
+-- The stored records of an import.
+SELECT record_key FROM talkdesk.import_records WHERE account = :account AND import_id = :import_id
 
--- delete_unlisted_records --
--- Stored records of an import that are none of these.
+-- keys_of_errors --
+-- Records of an import that have stored errors.
+SELECT DISTINCT record_key FROM talkdesk.import_record_errors WHERE account = :account AND import_id = :import_id
+
+-- delete_records --
+-- These records of an import.
 DELETE FROM talkdesk.import_records
-WHERE
-    account = :account AND import_id = :import_id
-    AND record_key IN (
-        SELECT there.record_key
-        FROM talkdesk.import_records AS there
-        LEFT JOIN unnest(CAST(:keys AS text [])) AS listed (record_key) ON there.record_key = listed.record_key
-        WHERE there.account = :account AND there.import_id = :import_id AND listed.record_key IS NULL
-    )
+WHERE account = :account AND import_id = :import_id AND record_key = ANY(CAST(:keys AS text []))
 
--- delete_unlisted_errors --
--- Stored errors of records that are none of these.
+-- delete_errors_of_records --
+-- Their errors.
 DELETE FROM talkdesk.import_record_errors
-WHERE
-    account = :account AND import_id = :import_id
-    AND record_key IN (
-        SELECT there.record_key
-        FROM talkdesk.import_record_errors AS there
-        LEFT JOIN unnest(CAST(:keys AS text [])) AS listed (record_key) ON there.record_key = listed.record_key
-        WHERE there.account = :account AND there.import_id = :import_id AND listed.record_key IS NULL
-    )
+WHERE account = :account AND import_id = :import_id AND record_key = ANY(CAST(:keys AS text []))
 
 -- count_records --
 -- How many records of an import are stored.

@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
 from etl import load
 from etl.jsontext import json_text
+from etl.load import by_halves
 from etl.packing import told_error, told_record
 from etl.reading.records import Records
 from etl.verify.verification import Kind, Rows
@@ -58,19 +59,45 @@ def _import_finding(import_id: str, *, read: int, stored: int) -> ImportFinding:
     return ImportFinding(import_id, "missing" if stored < read else "extra", Rows(source=read, warehouse=stored))
 
 
-def compare_records(connection: Connection, account: str, records: Records) -> list[RecordFinding]:
-    """How the stored records of one import, and their errors, differ from these."""
+def compare_records(
+    connection: Connection, account: str, records: Records, refused: Collection[str] = ()
+) -> list[RecordFinding]:
+    """How the stored records of one import, and their errors, differ from these.
+
+    The records of the refused keys are not told to the database: they differ from what it has.
+    """
     one = {"account": account, "import_id": records.link.import_id}
-    rows, errors = [*map(told_record, records.rows or ())], [*map(told_error, records.errors)]
+    rows, errors = ([row for row in side if row["record_key"] not in refused] for side in _told(records))
     differing = connection.execute(SQL["compare_records"], one | {"rows": json_text(rows)}).all()
     with_errors = set(connection.scalars(SQL["compare_errors"], one | {"rows": json_text(errors)}))
     one_sided = {row.record_key: row.one_sided for row in differing if row.one_sided}
+    one_sided = one_sided | {key: "different" if key in one_sided else "missing" for key in refused}
     found: list[tuple[str, str | None, Kind]] = [(key, None, kind) for key, kind in one_sided.items()]
     found += [(row.record_key, column, "different") for row in differing if not row.one_sided for column in row.columns]
     found += [(key, "errors", "different") for key in sorted(with_errors - one_sided.keys())]
     positions = {row.record_key: row.position for row in differing}
     positions |= {row["record_key"]: row["position"] for row in rows}
     return [RecordFinding(_path(key, positions.get(key)), column, kind) for key, column, kind in found]
+
+
+def compare_storable(connection: Connection, account: str, records: Records) -> list[RecordFinding]:
+    """The same for an import of which the database cannot take in every record, or not even the id."""
+
+    def take_in(rows: Sequence[Any]) -> None:
+        connection.execute(SQL["take_in"], {"rows": json_text(rows)})
+
+    rows, errors = _told(records)
+    unknown, refused = list[tuple[str, str]](), list[tuple[dict[str, Any], str]]()
+    by_halves(connection, take_in, [records.link.import_id], unknown)
+    if unknown:
+        return [RecordFinding(_path(row["record_key"], row["position"]), None, "missing") for row in rows]
+    by_halves(connection, take_in, [*rows, *errors], refused)
+    return compare_records(connection, account, records, {row["record_key"] for row, _ in refused})
+
+
+def _told(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The records and their errors, as JSON has them."""
+    return [*map(told_record, records.rows or ())], [*map(told_error, records.errors)]
 
 
 def _path(record_key: str, position: int | None) -> list[str]:

@@ -1,5 +1,9 @@
 -- How stored records compare with those of the source, which travel as JSON: nothing is written, no table made.
 
+-- take_in --
+-- Whether the database can take these rows in, which it says by an error.
+SELECT CAST(:rows AS jsonb) IS NOT NULL
+
 -- compare_records --
 -- The records of one import that differ, or stand on one side only: which one, their key, position and columns.
 SELECT

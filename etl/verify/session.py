@@ -14,11 +14,11 @@ from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from etl import load
-from etl.errors import DatabaseError, Interrupted
+from etl.errors import DatabaseError, Interrupted, NotStorable
 from etl.warehouse.connections import driver_of, open_engine
 from etl.warehouse.migrating import require_head
 from etl.warehouse.settings import BATCHES
-from etl.warehouse.sqlstates import translated
+from etl.warehouse.sqlstates import describe, is_of_the_item, translated
 
 T = TypeVar("T")
 
@@ -57,9 +57,11 @@ class Session:
             try:
                 with connection.begin():
                     return unit(connection)
-            except (DBAPIError, psycopg.Error):
+            except (DBAPIError, psycopg.Error) as error:
                 if self._stop.is_set():
                     raise Interrupted("interrupted") from None
+                if is_of_the_item(error):
+                    raise NotStorable(describe(error)) from None
                 raise
 
 

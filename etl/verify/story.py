@@ -21,7 +21,14 @@ from etl.reading.listing import Link, Listing, link_of, read_listing
 from etl.reading.reader import Source
 from etl.reading.records import Records, read_records
 from etl.verify.history import compare_history, newest_listed, ran_since
-from etl.verify.records import ImportFinding, compare_contents, compare_records, summed_up
+from etl.verify.records import (
+    ImportFinding,
+    RecordFinding,
+    compare_contents,
+    compare_records,
+    compare_storable,
+    summed_up,
+)
 from etl.verify.session import Session, open_session
 from etl.verify.verification import Difference, Verification
 from etl.verify.versioned import Finding, compare_absent, compare_rows
@@ -179,16 +186,15 @@ def compare_all(account: Account, links: Sequence[Link], moving: Collection[str]
 
 
 def compare_together(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
-    """The imports whose records are not those of the source; one that the database cannot compare stops only itself."""
+    """The imports whose records are not those of the source; one that the database cannot take in stops only itself."""
     try:
         found = compare_batch(account, batch)
-    except NotStorable as error:
+    except NotStorable:
         if len(batch) > 1:
             for records in batch:
                 yield from compare_together(account, [records])
-        else:
-            account.fail(error, resource="import_records", import_id=batch[0].link.import_id)
-        return
+            return
+        found = sum_up_each(account, batch)
     for import_id, kind, rows in found:
         yield Difference(account.name, "import_records", import_id, None, None, kind, rows)
 
@@ -197,24 +203,39 @@ def compare_batch(account: Account, batch: Sequence[Records]) -> list[ImportFind
     """The imports whose records differ: told by temporary tables where there are some, else record by record."""
     if account.session.can_stage:
         return account.session.stage(lambda connection: [*compare_contents(connection, account.name, batch)])
-    found = list[ImportFinding]()
-    for records in batch:
-        if each := account.session.read(partial(compare_records, account=account.name, records=records)):
-            found.append(summed_up(records.link.import_id, records, each))
-    return found
+    return sum_up_each(account, batch)
+
+
+def sum_up_each(account: Account, batch: Sequence[Records]) -> list[ImportFinding]:
+    """The imports whose records differ, told record by record."""
+    return [summed_up(records.link.import_id, records, found) for records, found in compare_singly(account, batch)]
 
 
 def compare_each(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
     """Every record that differs from the source's, is missing, or is one too many."""
-    for records in batch:
-        import_id = records.link.import_id
-        try:
-            found = account.session.read(partial(compare_records, account=account.name, records=records))
-        except NotStorable as error:
-            account.fail(error, resource="import_records", import_id=import_id)
-            continue
+    for records, found in compare_singly(account, batch):
         for path, column, kind in found:
-            yield Difference(account.name, "import_records", import_id, path, column, kind)
+            yield Difference(account.name, "import_records", records.link.import_id, path, column, kind)
+
+
+def compare_singly(account: Account, batch: Sequence[Records]) -> Iterator[tuple[Records, list[RecordFinding]]]:
+    """The imports whose records differ, with what differs; one that cannot be compared has failed."""
+    for records in batch:
+        try:
+            found = compare_one(account, records)
+        except NotStorable as error:
+            account.fail(error, resource="import_records", import_id=records.link.import_id)
+            continue
+        if found:
+            yield records, found
+
+
+def compare_one(account: Account, records: Records) -> list[RecordFinding]:
+    """How the records of one import differ, at the second attempt without those that the database cannot take in."""
+    try:
+        return account.session.read(partial(compare_records, account=account.name, records=records))
+    except NotStorable:
+        return account.session.read(partial(compare_storable, account=account.name, records=records))
 
 
 def verify_case_fields(account: Account) -> None:

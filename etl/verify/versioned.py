@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, array
 
-from etl.load import ENTRIES, IMPORTS, Key, Versioned
+from etl.jsontext import parse_json
+from etl.load import ENTRIES, IMPORTS, Key, Versioned, by_halves
 from etl.load.rowsets import (
     ACCOUNT,
     ROWS_PER_STATEMENT,
@@ -62,16 +63,34 @@ def compare_rows(
 ) -> list[Finding]:
     """How the warehouse differs from these rows of the source, each a JSON object by its key.
 
-    An import that is older than one that a complete listing has brought must be known.
+    An import that is older than one that a complete listing has brought must be known. What the database cannot take
+    in cannot be there.
     """
     keys = list(rows)
-    found: list[Finding] = []
+    found, refused = list[Finding](), list[tuple[Key, str]]()
+
+    def compare(part: Sequence[Key]) -> list[Finding]:
+        parameters = row_parameters(account, {key: rows[key] for key in part}) | {"newest_listed": newest_listed}
+        return [finding for row in connection.execute(_differing(what), parameters) for finding in _findings(what, row)]
+
     for start in range(0, len(keys), ROWS_PER_STATEMENT):
-        part = {key: rows[key] for key in keys[start : start + ROWS_PER_STATEMENT]}
-        parameters = row_parameters(account, part) | {"newest_listed": newest_listed}
-        for row in connection.execute(_differing(what), parameters):
-            found += _findings(what, row)
-    return found
+        for part in by_halves(connection, compare, keys[start : start + ROWS_PER_STATEMENT], refused):
+            found += part
+    return found + _refused_findings(connection, what, account, {key: rows[key] for key, _ in refused})
+
+
+def _refused_findings(
+    connection: Connection, what: Versioned, account: str, refused: Mapping[Key, bytes]
+) -> list[Finding]:
+    """The rows that the database cannot take in differ from those of their keys, or are missing."""
+    if not refused:
+        return []
+    statement = select(*(what.table.c[name] for name in what.keys)).where(what.table.c.account == ACCOUNT, ~what.gone)
+    there = {tuple(row) for row in connection.execute(statement, {"account_name": account})}
+    return [
+        Finding(key[0], parse_json(row).get("path"), None, "different" if key in there else "missing")
+        for key, row in refused.items()
+    ]
 
 
 def compare_absent(connection: Connection, what: Versioned, account: str, keys: Sequence[Key]) -> list[Finding]:

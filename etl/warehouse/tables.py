@@ -88,7 +88,7 @@ def _import_columns() -> list[Column[Any]]:
         _key("import_id", "Id of the bulk import at the source."),
         _text("filename", "Name of the submitted CSV file."),
         _text("type", "CREATE_USERS, UPDATE_USERS, DELETE_USERS, EXPORT_USERS, or a newer word of the source."),
-        _text("status", "QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, …"),
+        _text("status", "QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, ..."),
         _count("total_records", "Lines of the file, as the source counts them."),
         _count("completed_records", "Records that succeeded so far."),
         _count("failed_records", "Records that failed so far."),

@@ -26,7 +26,7 @@ def _create_imports() -> None:
         sa.Column(
             "status",
             sa.Text,
-            comment="QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, …",
+            comment="QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, ...",
         ),
         sa.Column("total_records", sa.BigInteger, comment="Lines of the file, as the source counts them."),
         sa.Column("completed_records", sa.BigInteger, comment="Records that succeeded so far."),
@@ -259,7 +259,7 @@ def _create_imports_versions() -> None:
         sa.Column(
             "status",
             sa.Text,
-            comment="QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, …",
+            comment="QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, ...",
         ),
         sa.Column("total_records", sa.BigInteger, comment="Lines of the file, as the source counts them."),
         sa.Column("completed_records", sa.BigInteger, comment="Records that succeeded so far."),

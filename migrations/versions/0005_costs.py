@@ -33,6 +33,7 @@ COLUMNS_OF_THEN = """
         created_at, updated_by, updated_at, canceled_by, canceled_at, extra, first_seen_at, last_changed_at,
         records_loaded_at, expired_at,
 """
+STATUS = "QUEUED, IN_PROGRESS, COMPLETED, SUCCESSFUL, COMPLETED_WITH_ERRORS, CANCELED, FAILED, ..."
 IN_THE_SAMPLE = "(hashtext(run_id) & 15) = 0"
 
 
@@ -99,8 +100,15 @@ def _create_indexes() -> None:
     _index("sync_run_resources", "sample", "account", "run_id", where=listings)
 
 
+def _explain_status_in_ascii() -> None:
+    """0001 said it with a character that not every encoding has."""
+    for table in ("imports", "imports_versions"):
+        op.alter_column(table, "status", schema=SCHEMA, comment=STATUS)
+
+
 def upgrade() -> None:
     _create_coverage_folded()
+    _explain_status_in_ascii()
     _create_indexes()
     # The new one begins in the same way; all this is one transaction, in which nothing is done concurrently.
     op.execute(

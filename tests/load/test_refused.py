@@ -1,19 +1,14 @@
 """What the database refuses is found one by one and rejected with the reason; its neighbours never notice."""
 
-from collections.abc import Callable, Iterator
-from uuid import uuid4
+from collections.abc import Callable
 
-import psycopg
 import pytest
-from psycopg import sql
 from psycopg.errors import lookup
 
 from etl.load import halving
 from etl.sandbox.world.moves import BulkImport
 from etl.sync.outcome import SyncOutcome
-from etl.warehouse.migrating import migrate
 from etl.warehouse.sqlstates import is_of_the_item
-from tests import account, postgres
 from tests.account import Account, changed
 from tests.expected import require_level
 
@@ -254,20 +249,6 @@ def test_records_that_are_gone_go(synced: Account) -> None:
 # A database that lacks characters
 
 
-@pytest.fixture
-def narrow(server: postgres.Server) -> Iterator[Account]:
-    """An account whose database has the characters of Western Europe only."""
-    name = f"narrow_{uuid4().hex[:8]}"
-    with psycopg.connect(server.url, autocommit=True) as connection:
-        made = "CREATE DATABASE {} TEMPLATE template0 ENCODING WIN1252 LOCALE 'C'"
-        connection.execute(sql.SQL(made).format(sql.Identifier(name)))
-        url = postgres.at(server.url, name)
-        migrate(url)
-        with account.running(url) as narrow:
-            yield narrow
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
 @every_poison
 def test_a_character_is_lacking(narrow: Account, poison: Poison) -> None:
     """The item is kept in JSON's escapes; in keys, too, nothing else is stopped."""
@@ -286,10 +267,14 @@ def test_a_key_that_cannot_be_asked_for(narrow: Account) -> None:
     """The database cannot even be asked whether it is there."""
     narrow.world.put_import({"id": "☃", "status": "COMPLETED"}, [{"id": "1"}])
     narrow.world.put_field({"key": "☃", "dict_list": [{"key": "☃"}]})
+    one = largest(narrow)
+    narrow.world.replace_records(one.id, [{"id": "1"}, {"id": "☃"}, {"id": "3"}])
     outcome, again = narrow.sync(), narrow.sync()
 
     assert (8, []) == (outcome.exit_code, outcome.failures)
-    assert ["case_field_entries", "case_fields", "imports"] == sorted(row["resource"] for row in narrow.rows(REJECTED))
+    resources = ["case_field_entries", "case_fields", "import_records", "imports"]
+    assert resources == sorted(row["resource"] for row in narrow.rows(REJECTED))
+    assert 2 == narrow.size("import_records", one.id)
     assert (12, 12) == (narrow.size("imports"), narrow.size("case_fields"))
     assert (0, 0) == (again.exit_code, written(again))
 

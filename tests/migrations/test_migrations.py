@@ -31,7 +31,7 @@ FILES = sorted((migrating.migrations_folder() / "versions").glob("*/*.sql"))
 
 def catalog(url: str) -> str:
     """All that the schema holds, comments included."""
-    with psycopg.connect(url, options="-c search_path=") as connection:
+    with psycopg.connect(url, options="-c search_path=", client_encoding="UTF8") as connection:
         return "".join(f"{line}\n" for (line,) in connection.execute(CATALOG.encode()))
 
 
@@ -124,6 +124,27 @@ def test_the_script_makes_the_same(empty_url: str, database_url: str) -> None:
 
     assert catalog(database_url) == catalog(empty_url)
     assert (tables.REVISION, tables.REVISION) == migrating.migrate(empty_url)
+
+
+@pytest.mark.parametrize("encoding", ["LATIN1", "WIN1252", "KOI8R", "EUC_JP", "SQL_ASCII"])
+def test_every_encoding_will_do(server: postgres.Server, encoding: str) -> None:
+    """All that has the characters of ASCII: the schema needs no others."""
+    with postgres.encoded(server, encoding) as url:
+        assert (None, tables.REVISION) == migrating.migrate(url)
+        assert GOLDEN.read_text(encoding="ascii") == catalog(url)
+
+    assert migrating.migration_sql().isascii()
+
+
+def test_a_comment_of_then_is_corrected(database_url: str) -> None:
+    """A database that was migrated before the comments were in ASCII says the same as a new one."""
+    turn(database_url, command.downgrade, "0004")
+    with psycopg.connect(database_url) as connection:
+        connection.execute("COMMENT ON COLUMN talkdesk.imports.status IS '…'")
+        connection.execute("COMMENT ON COLUMN talkdesk.imports_versions.status IS '…'")
+    turn(database_url, command.upgrade, "head")
+
+    assert GOLDEN.read_text(encoding="utf-8") == catalog(database_url)
 
 
 def test_no_drift(connection: Connection) -> None:

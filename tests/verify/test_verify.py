@@ -11,6 +11,7 @@ from rich.console import Console
 
 from etl.commands.verification import render, verdict
 from etl.errors import DatabaseError, Interrupted, SourceUnavailable
+from etl.sandbox.world.moves import BulkImport
 from etl.verify import Difference, Verification, verify_accounts
 from tests.account import NAME, Account, running
 
@@ -476,3 +477,53 @@ def test_json_keys() -> None:
     difference: dict[str, Any] = Difference(NAME, "imports", "i1", None, None, "extra").to_json()
 
     assert {"account", "resource", "key", "path", "column", "kind", "rows"} == set(difference)
+
+
+# A database that lacks characters
+
+
+def ended(account: Account) -> list[BulkImport]:
+    """Two imports that have ended, with records."""
+    return [one for one in account.world.imports() if one.item["status"] == "COMPLETED" and len(one.records) > 1][:2]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_what_cannot_be_stored_is_missing(narrow: Account, deep: bool) -> None:  # noqa: FBT001 - a parameter
+    """It, and nothing else, on every visit: the database can be asked for all the rest."""
+    world = narrow.world
+    first, second = ended(narrow)
+    world.replace_records(first.id, [{"id": "1"}, {"id": "2", "status": "☃"}])
+    world.replace_records(second.id, [{"id": "1", "errors": [{"code": "1", "message": "☃"}]}, {"id": "☃"}])
+    world.put_import({"id": "☃", "status": "COMPLETED"}, [{"id": "1"}])
+    world.put_field({"key": "k", "dict_list": [{"key": "a", "value": "☃"}, {"key": "b", "value": "b"}]})
+    world.put_field({"key": "☃"})
+    narrow.sync()
+    verification = verify(narrow, deep=deep)
+
+    assert [] == verification.failures
+    assert {("import_records", first.id), ("import_records", second.id)} < {
+        (each.resource, each.key) for each in verification.differences
+    }
+    assert {"missing"} == {each.kind for each in verification.differences}
+    others = {(each.resource, each.key, tuple(each.path or ())) for each in verification.differences}
+    assert {
+        ("imports", "☃", ()),
+        ("case_fields", "☃", ()),
+        ("case_field_entries", "k", ("a",)),
+    } == {each for each in others if each[0] != "import_records"}
+
+
+def test_a_change_that_cannot_be_stored_differs(narrow: Account) -> None:
+    """What stands there is not what the source has."""
+    one, other = ended(narrow)
+    narrow.world.replace_records(one.id, [{"id": "1"}, {"id": "2"}])
+    narrow.sync()
+    narrow.world.replace_records(one.id, [{"id": "1"}, {"id": "2", "status": "☃"}])
+    with narrow.world.changing_import(other.id) as item:
+        item["filename"] = "☃"
+    narrow.sync(full=True)
+
+    assert {
+        ("imports", other.id, (), None, "different"),
+        ("import_records", one.id, ("id:2",), None, "different"),
+    } == found(narrow, deep=True)
