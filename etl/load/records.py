@@ -144,9 +144,11 @@ def _delete_unlisted(connection: Connection, account: str, content: Content) -> 
     """
     one = {"account": account, "import_id": content.import_id}
     read = {key_of(record) for record in content.records or ()}
-    for keys, delete in (("keys_of_errors", "delete_errors_of_records"), ("keys_of_records", "delete_records")):
-        gone = set(connection.scalars(SQL[keys], one)) - read
-        write(connection, SQL[delete], one | {"keys": list(gone)})
+    gone, gone_errors = (
+        set(connection.scalars(SQL[name], one)) - read for name in ("keys_of_records", "keys_of_errors")
+    )
+    write(connection, SQL["delete_records"], one | {"keys": list(gone)})
+    write(connection, SQL["delete_errors_of_records"], one | {"keys": list(gone_errors)})
     return len(gone)
 
 
