@@ -45,8 +45,9 @@ def compare_history(connection: Connection, account: str) -> Iterator[tuple[str,
             for row in connection.execute(statement, {"account_name": account}):
                 for column in row.columns or [None]:
                     yield resource, Finding(row.key, row.path, column, "different" if column else "missing")
+    ids = [*connection.scalars(select(IMPORTS.table.c.import_id).where(IMPORTS.table.c.account == account))]
     for name, (resource, column, kind) in COUNTED.items():
-        for row in connection.execute(SQL[name], {"account": account}):
+        for row in connection.execute(SQL[name], {"account": account, "ids": ids}):
             yield resource, Finding(row.key, None, column, kind)
 
 

@@ -68,33 +68,30 @@ WHERE
     ) IS NULL
 
 -- orphan_errors --
--- Imports that have errors of records that are not there.
-SELECT i.import_id AS key
-FROM talkdesk.imports AS i
+-- Of the imports, those that have errors of records that are not there. Each of them is looked up by itself.
+SELECT known.import_id AS key
+FROM unnest(CAST(:ids AS text [])) AS known (import_id)
 WHERE
-    i.account = :account
-    AND (
+    (
         SELECT true
         FROM (
             SELECT * FROM talkdesk.import_record_errors AS e
-            WHERE e.account = :account AND e.import_id = i.import_id
+            WHERE e.account = :account AND e.import_id = known.import_id
         ) AS errors
         LEFT JOIN (
-            SELECT * FROM talkdesk.import_records AS r WHERE r.account = :account AND r.import_id = i.import_id
+            SELECT * FROM talkdesk.import_records AS r WHERE r.account = :account AND r.import_id = known.import_id
         ) AS records ON errors.record_key = records.record_key
         WHERE records.record_key IS NULL
         LIMIT 1
     )
 
 -- miscounted_imports --
--- Imports that have not as many records as the loader has noted: some came or went behind its back.
-SELECT i.import_id AS key
-FROM talkdesk.imports AS i
+-- Of the imports, those that have not as many records as the loader has noted: some came or went behind its back.
+SELECT known.import_id AS key
+FROM unnest(CAST(:ids AS text [])) AS known (import_id)
 WHERE
-    i.account = :account
-    AND i.records_loaded <> (
-        SELECT count(*) FROM talkdesk.import_records AS r WHERE r.account = :account AND r.import_id = i.import_id
-    )
+    (SELECT i.records_loaded FROM talkdesk.imports AS i WHERE i.account = :account AND i.import_id = known.import_id)
+    <> (SELECT count(*) FROM talkdesk.import_records AS r WHERE r.account = :account AND r.import_id = known.import_id)
 
 -- orphan_entries --
 -- Fields that have entries, and no row of their own.
