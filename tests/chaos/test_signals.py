@@ -6,6 +6,8 @@ CHAOS_SIGNALS=100 in the environment sends a hundred at random instants.
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -223,6 +225,28 @@ def test_while_it_is_being_loaded(acme: Account, number: int, delay: float) -> N
 
     assert (Interrupted.exit_code, "interrupted") == (sync.process.returncode, json.loads(said)["outcome"])
     assert ["talkdesk-etl: interrupted"] == complaints.splitlines()
+
+
+EARLIEST = """
+import os, runpy, signal, sys
+
+class Finder:
+    def find_spec(self, name, *_):
+        if name == "etl.commands":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+runpy.run_module("etl", run_name="__main__")
+"""
+
+
+def test_before_our_handler_is_there() -> None:
+    """It ends without a word: Python's own handler would print a traceback."""
+    ended = subprocess.run(
+        [sys.executable, "-c", EARLIEST, "--version"], capture_output=True, timeout=PATIENCE, check=False
+    )
+
+    assert (-signal.SIGINT, b"", b"") == (ended.returncode, ended.stdout, ended.stderr)
 
 
 def test_codes_agree() -> None:
