@@ -26,7 +26,7 @@ def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequ
     if not items:
         return 0
     if _lacks_characters(connection):
-        items = [item._replace(item=_ESCAPED.sub(_escape, item.item)) for item in items]
+        items = [item._replace(item=_escaped(item.item), reason=_escaped(item.reason)) for item in items]
     rows = {_digest(item): item for item in items}
     mine = (rejected_items.c.account == account, rejected_items.c.item_id == WANTED.c.id)
     is_known = select(true()).where(*mine).scalar_subquery()
@@ -49,6 +49,10 @@ def _lacks_characters(connection: Connection) -> bool:
     """True if the database's encoding holds less than a text of the source may."""
     encoding: str = connection.execute(_ENCODING).scalar_one()
     return encoding != "UTF8"
+
+
+def _escaped(text: str) -> str:
+    return _ESCAPED.sub(_escape, text)
 
 
 def _escape(character: re.Match[str]) -> str:

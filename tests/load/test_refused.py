@@ -279,6 +279,16 @@ def test_a_key_that_cannot_be_asked_for(narrow: Account) -> None:
     assert (0, 0) == (again.exit_code, written(again))
 
 
+def test_a_reason_that_names_it(narrow: Account) -> None:
+    """What is rejected before it is stored may say where, and a key may hold anything."""
+    narrow.world.put_field({"key": "☃", "dict_list": [{"value": "no key"}, "no object"]})
+    narrow.world.put_field({"key": "k", "dict_list": [{"key": "☃", "children": [{"value": "no key"}]}]})
+    outcome = narrow.sync()
+
+    assert (8, []) == (outcome.exit_code, outcome.failures)
+    assert 13 == narrow.size("case_fields")
+
+
 def test_what_it_has_is_stored(narrow: Account) -> None:
     """As it is."""
     narrow.world.put_field({"key": "k", "name": "Straße €"})
