@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from etl.errors import DONE, PARTLY_DONE, SourceMalformed
 from etl.jsontext import json_bytes, parse_json
 from etl.load import versioned
-from etl.reading import records as reading
 from etl.sandbox import Sandbox, World, running
 from etl.sandbox.faults import answers as faulty
 from etl.sandbox.faults import rules
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
+from etl.transform import columns
 from etl.transform import records as transformer
 from etl.transform.columns import parse_text
 from etl.warehouse.counts import RESOURCES
@@ -467,7 +467,7 @@ def test_a_cell_of_10_mb(trial: Trial, neighbours: Neighbours) -> None:
 
 def test_larger_than_a_row(trial: Trial, neighbours: Neighbours, monkeypatch: pytest.MonkeyPatch) -> None:
     """What Postgres could not hold is rejected before it can do harm."""
-    monkeypatch.setattr(reading, "MAX_ROW_BYTES", 20_000)
+    monkeypatch.setattr(columns, "MAX_ROW_BYTES", 20_000)
     monkeypatch.setattr(transformer, "MAX_ROW_BYTES", 20_000)
     large, world = "x" * 20_001, trial.sandbox.world
     world.put_import({"id": "a", "status": "COMPLETED", "filename": large}, [{"id": "r"}])
