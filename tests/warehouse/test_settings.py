@@ -6,7 +6,6 @@ from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
-from unittest import mock
 from uuid import uuid4
 
 import psycopg
@@ -18,7 +17,6 @@ from etl.commands.query import run_query, write_json
 from etl.commands.status import read_status
 from etl.verify import verify_accounts
 from etl.warehouse import settings, tables
-from etl.warehouse.embedded import binaries
 from etl.warehouse.opening import read_only
 from tests import postgres
 from tests.account import Account, changes, running
@@ -74,12 +72,7 @@ class House(NamedTuple):
 @pytest.fixture(scope="module", params=VERSIONS)
 def server(request: pytest.FixtureRequest, session_folder: Path) -> postgres.Server:
     """A server of each version that the wheel brings."""
-    chosen = [each for each in binaries.installed() if str(each.major) == request.param]
-    folder = session_folder / str(request.param)
-    folder.mkdir(exist_ok=True)
-    folder.chmod(0o711)
-    with mock.patch.object(binaries, "installed", return_value=chosen):
-        return postgres.session_server(folder)
+    return postgres.session_server(session_folder, request.param)
 
 
 @pytest.fixture
