@@ -4,6 +4,7 @@ Commands import what they need when they run, so that `--help` stays quick.
 """
 
 import gc
+import json
 import logging
 import os
 import shlex
@@ -74,7 +75,8 @@ def _report_json(message: str, code: int, *, wants_json: bool) -> None:
         outcome = "interrupted" if code == Interrupted.exit_code else "failed"
         error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
         nothing = NOTHING.get(next(iter(sys.argv[1:]), ""), {})
-        print_json({**nothing, "outcome": outcome, "errors": [error]})
+        # Not by msgspec: a signal may have come while it is being loaded.
+        click.echo(json.dumps({**nothing, "outcome": outcome, "errors": [error]}))
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from etl import __version__, errors
+from etl import __version__, cli, errors
 from etl.cli import commands
 from tests.account import Account
 from tests.commands.command import CHECKOUT, Command
@@ -288,3 +288,14 @@ def test_sandbox_for_machines(bare: Command) -> None:
     assert ("", "") == process.communicate(timeout=10)
     assert 0 == process.returncode
     assert {"api_url", "token_url"} == set(addresses)
+
+
+def test_an_interruption_is_said_without_what_is_being_loaded(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The signal may come in the middle of an import; a module that is half there says nothing for us."""
+    monkeypatch.setattr(sys, "argv", ["talkdesk-etl", "verify", "--json"])
+    monkeypatch.setitem(sys.modules, "msgspec", None)
+    cli._report("interrupted", 130, wants_json=True)
+
+    assert "interrupted" == json.loads(capsys.readouterr().out)["outcome"]
