@@ -1,6 +1,7 @@
 """Behind a pooler: in session mode all works; in transaction mode reads do, and a sync is refused before it locks."""
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -11,7 +12,9 @@ from sqlalchemy import text
 from etl.commands.check import Checks, check_warehouse
 from etl.config import WarehouseSettings
 from etl.errors import DatabaseError
-from etl.warehouse import connections, migrating, tables
+from etl.sandbox.faults import rules
+from etl.sandbox.faults.answers import meanwhile
+from etl.warehouse import connections, guard, migrating, session, tables
 from tests.account import Account, running
 from tests.commands.command import Command
 from tests.warehouse.pooler import Pooler, pooled
@@ -108,9 +111,35 @@ def test_migrations_work(database_url: str, shared: Pooler) -> None:
     assert migrating.migrate(shared.url) == (None, tables.REVISION)
 
 
+@SIZES
+def test_session_mode(acme: Account, size: int) -> None:
+    """All works, also if the pooler has one server connection and no more."""
+    with pooled(acme.url, "session", size) as pooler:
+        behind = replace(acme, url=pooler.url)
+        first, second = behind.sync(), behind.sync()
+
+        assert [0, 0] == [first.exit_code, second.exit_code]
+        assert 0 == acme.value(LOCKS)
+
+
 def test_another_process_than_the_session(acme: Account) -> None:
     """Should a pooler go unnoticed, no transaction runs where the lock is not."""
     with connections.open_engine(acme.url).connect() as connection:
         connection.info[connections.SESSION_PID] = -1
         with pytest.raises(DatabaseError, match="transaction mode"):
             connection.execute(text("SELECT"))
+
+
+def test_a_silent_server_behind_it(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pooler still takes calls; the second session tells that its server does not answer."""
+    monkeypatch.setattr(session, "RECONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(guard, "SILENT_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "NEWCOMER_SECONDS", 2)
+    with pooled(acme.url, "session", 5) as pooler:
+        acme.sandbox.faults.add(meanwhile(lambda _: pooler.flowing.clear()), path=rules.FIELDS)
+        began = time.monotonic()
+        outcome = replace(acme, url=pooler.url).sync()
+
+        assert time.monotonic() - began < 15
+        assert outcome.exit_code in {6, 8}
+        assert ["cannot be reached"] == [failure.message[13:30] for failure in outcome.failures]
