@@ -13,10 +13,10 @@ from etl.packing import pack_error, pack_record
 from etl.rows import CaseFieldRow, EntryRow, ImportRow, RecordErrorRow, RecordRow, Rejected
 from etl.warehouse import ledger
 from etl.warehouse.counts import Counts, Traffic
-from etl.warehouse.ledger import Run
+from etl.warehouse.ledger import RunKey
 from etl.warehouse.sql import statement
 
-RUN = Run("check", "talkdesk-etl check")
+RUN = RunKey("check", "talkdesk-etl check")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -13,8 +13,8 @@ from etl.errors import EtlError, Interrupted
 from etl.extract.client import Client
 from etl.sync.outcome import AccountOutcome, SyncOutcome
 from etl.sync.pipeline import sync_account
-from etl.sync.run import Job, Options, Progress
-from etl.warehouse.ledger import Run
+from etl.sync.run import AccountRun, Options, Progress
+from etl.warehouse.ledger import RunKey
 from etl.warehouse.session import Warehouse
 from etl.warehouse.writing import comparing
 
@@ -44,11 +44,11 @@ def sync_accounts(
             account.fail(ended)
             continue
         with account.contained():
-            job = Job(
+            run = AccountRun(
                 settings=settings,
                 client=Client(settings, stop=stop),
                 warehouse=Warehouse(engine, settings.name, run_id=outcome.run_id, stop=stop),
-                run=Run(outcome.run_id, settings.name),
+                key=RunKey(outcome.run_id, settings.name),
                 options=options,
                 stop=stop,
                 outcome=account,
@@ -56,8 +56,8 @@ def sync_accounts(
                 keep_runs=keep_runs,
                 show=show,
             )
-            sync_account(job)
-            ended = job.warehouse.reason_to_end
+            sync_account(run)
+            ended = run.warehouse.reason_to_end
     outcome.seconds = time.perf_counter() - started
     return outcome
 

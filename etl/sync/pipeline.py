@@ -18,116 +18,116 @@ from etl.reading.expiry import find_forgotten
 from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
 from etl.reading.records import Records, read_records
 from etl.sync.outcome import ResourceOutcome
-from etl.sync.run import Job, log
+from etl.sync.run import AccountRun, log
 from etl.warehouse.counts import Counts
 
 
-def sync_account(job: Job) -> None:
-    """Bring one account's part of the warehouse level with the source; what failed stands in the job's outcome."""
-    with job:
-        job.open()
-        if job.options.wants_imports:
-            sync_imports(job)
-        if job.options.wants_case_fields:
-            sync_case_fields(job)
+def sync_account(run: AccountRun) -> None:
+    """Bring one account's part of the warehouse level with the source; what failed stands in the run's outcome."""
+    with run:
+        run.open()
+        if run.options.wants_imports:
+            sync_imports(run)
+        if run.options.wants_case_fields:
+            sync_case_fields(run)
 
 
-def sync_imports(job: Job) -> None:
+def sync_imports(run: AccountRun) -> None:
     """The list is stored as far as it could be read; then the records of those imports that need it."""
     pending: list[Link] = []
     known: set[str] = set()
-    with job.resource("imports") as (note,):
-        sync_listing(job, note, pending, known)
-    with job.resource("import_records") as (note,):
-        for batch in job.awaited(note, read_records(job.source, pending, known)):
-            load_records(job, note, batch)
-            job.progress("import_records", note, len(batch), len(pending))
-        note.complete = not job.outcome.has_failed("imports", "import_records")
+    with run.resource("imports") as (note,):
+        sync_listing(run, note, pending, known)
+    with run.resource("import_records") as (note,):
+        for batch in run.awaited(note, read_records(run.source, pending, known)):
+            load_records(run, note, batch)
+            run.progress("import_records", note, len(batch), len(pending))
+        note.complete = not run.outcome.has_failed("imports", "import_records")
 
 
-def sync_listing(job: Job, note: ResourceOutcome, pending: list[Link], known: set[str]) -> None:
+def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], known: set[str]) -> None:
     """Afterwards the list is stored, its ids are known, and those whose records are to be fetched are pending."""
-    store = partial(load_imports, job, note, pending)
-    listing = read_listing(job.source, job.options.window, store=store)
+    store = partial(load_imports, run, note, pending)
+    listing = read_listing(run.source, run.options.window, store=store)
     known |= listing.ids
-    pending += load_listing(job, note, listing)
-    if may_expire(job, listing):
-        pending += expire_missing(job, note, listing)
+    pending += load_listing(run, note, listing)
+    if may_expire(run, listing):
+        pending += expire_missing(run, note, listing)
     listing.reading.require_whole("imports")
-    note.complete = job.options.window is None and not listing.reading.is_doubted
+    note.complete = run.options.window is None and not listing.reading.is_doubted
 
 
-def sync_case_fields(job: Job) -> None:
+def sync_case_fields(run: AccountRun) -> None:
     """Fields and entries are stored in one transaction; what is missing from a complete answer is marked as removed."""
-    with job.resource("case_fields", "case_field_entries") as (note, entries_note):
-        fields = read_case_fields(job.source)
-        load_case_fields(job, note, entries_note, fields)
+    with run.resource("case_fields", "case_field_entries") as (note, entries_note):
+        fields = read_case_fields(run.source)
+        load_case_fields(run, note, entries_note, fields)
         fields.reading.require_whole("case fields")
         note.complete = entries_note.complete = not fields.reading.is_doubted
 
 
-def load_listing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
+def load_listing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> list[Link]:
     """Afterwards what is left of the listed imports is stored; says whose records are to be fetched."""
     note.counts.read += listing.reading.read
-    job.reject(note, listing.rejected.values())
+    run.reject(note, listing.rejected.values())
     pending: list[Link] = []
     while part := listing.take(ROWS_PER_PART):
-        load_imports(job, note, pending, part)
+        load_imports(run, note, pending, part)
     return pending
 
 
-def load_imports(job: Job, note: ResourceOutcome, pending: list[Link], part: dict[str, bytes]) -> None:
+def load_imports(run: AccountRun, note: ResourceOutcome, pending: list[Link], part: dict[str, bytes]) -> None:
     """Afterwards these imports are stored, and those whose records are to be fetched are pending, too."""
-    stored, new, wanted = job.load(note, store_imports, job, part)
-    job.note_stored(note, stored, new)
+    stored, new, wanted = run.load(note, store_imports, run, part)
+    run.note_stored(note, stored, new)
     pending += (link_of(row) for import_id, row in part.items() if import_id in wanted)
 
 
-def store_imports(connection: Connection, job: Job, part: dict[str, bytes]) -> tuple[Stored, int, set[str]]:
+def store_imports(connection: Connection, run: AccountRun, part: dict[str, bytes]) -> tuple[Stored, int, set[str]]:
     """Inside a transaction: the imports are stored; says how many are newly rejected, and whose records are wanted."""
-    stored = load.upsert(connection, IMPORTS, job.account, {(import_id,): row for import_id, row in part.items()})
+    stored = load.upsert(connection, IMPORTS, run.account, {(import_id,): row for import_id, row in part.items()})
     there = part.keys() - {import_id for (import_id,) in stored.refused}
-    if not job.options.full and job.options.window is None:
-        there &= {import_id for (import_id,) in stored.changed} | load.pending_imports(connection, job.account, there)
-    return stored, job.reject_refused(connection, stored), there
+    if not run.options.full and run.options.window is None:
+        there &= {import_id for (import_id,) in stored.changed} | load.pending_imports(connection, run.account, there)
+    return stored, run.reject_refused(connection, stored), there
 
 
-def may_expire(job: Job, listing: Listing) -> bool:
+def may_expire(run: AccountRun, listing: Listing) -> bool:
     """Only the whole listing shows what is gone."""
-    return job.options.window is None and listing.reading.is_whole
+    return run.options.window is None and listing.reading.is_whole
 
 
-def expire_missing(job: Job, note: ResourceOutcome, listing: Listing) -> list[Link]:
+def expire_missing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> list[Link]:
     """Afterwards the imports that the source has forgotten are marked; says whose records are to be fetched."""
-    retention = timedelta(days=job.settings.retention_days)
-    missing = job.load(note, load.missing_imports, job.account, listing.ids, retention=retention)
+    retention = timedelta(days=run.settings.retention_days)
+    missing = run.load(note, load.missing_imports, run.account, listing.ids, retention=retention)
     listing.reading.is_doubted = listing.reading.is_blank_beside(missing)
-    if listing.reading.is_doubted and not job.options.full:
-        log.warning("account=%s the answer held no list of imports: nothing expires", job.account)
+    if listing.reading.is_doubted and not run.options.full:
+        log.warning("account=%s the answer held no list of imports: nothing expires", run.account)
         return []
-    forgotten = find_forgotten(job.source, listing, missing)
+    forgotten = find_forgotten(run.source, listing, missing)
     for import_id, failure in forgotten.failed:
-        job.outcome.fail(failure, resource="imports", import_id=import_id)
-    note.counts.removed += job.load(note, load.mark_expired, job.account, forgotten.gone)
+        run.outcome.fail(failure, resource="imports", import_id=import_id)
+    note.counts.removed += run.load(note, load.mark_expired, run.account, forgotten.gone)
     found = Listing()
     found.add(forgotten.found)
     found.reading.read = len(forgotten.found)
-    return load_listing(job, note, found)
+    return load_listing(run, note, found)
 
 
-def load_records(job: Job, note: ResourceOutcome, batch: Sequence[Records]) -> None:
+def load_records(run: AccountRun, note: ResourceOutcome, batch: Sequence[Records]) -> None:
     """Afterwards the records of these imports are stored, each import's as a whole; failures are noted."""
     for records in batch:
-        note_records(job, note, records)
+        note_records(run, note, records)
     # What was read before a failure is stored, too.
     readable = [records for records in batch if records.rows is not None or records.failure is None]
-    stored, new = job.load(note, store_records, job, readable)
-    job.note_stored(note, stored, new)
+    stored, new = run.load(note, store_records, run, readable)
+    run.note_stored(note, stored, new)
     for import_id, reason in stored.failed.items():
-        job.outcome.fail(NotStorable(reason), resource="import_records", import_id=import_id)
+        run.outcome.fail(NotStorable(reason), resource="import_records", import_id=import_id)
 
 
-def store_records(connection: Connection, job: Job, batch: Sequence[Records]) -> tuple[Stored, int]:
+def store_records(connection: Connection, run: AccountRun, batch: Sequence[Records]) -> tuple[Stored, int]:
     """Inside a transaction: the records of each import are replaced as a whole; says how many are newly rejected."""
     contents = [
         Content(
@@ -140,53 +140,55 @@ def store_records(connection: Connection, job: Job, batch: Sequence[Records]) ->
         )
         for records in batch
     ]
-    stored = load.replace_records(connection, job.account, contents)
-    return stored, job.reject_refused(connection, stored)
+    stored = load.replace_records(connection, run.account, contents)
+    return stored, run.reject_refused(connection, stored)
 
 
-def note_records(job: Job, note: ResourceOutcome, records: Records) -> None:
+def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> None:
     """Afterwards what was read, rejected or failed is noted; a number that is not the source's own is said."""
     link = records.link
     note.counts.read += records.read
     note.traffic.flatten_seconds += records.flatten_seconds
-    log.debug("account=%s import=%s read=%d", job.account, link.import_id, records.read)
-    job.reject(note, records.rejected)
+    log.debug("account=%s import=%s read=%d", run.account, link.import_id, records.read)
+    run.reject(note, records.rejected)
     if records.failure is not None:
-        job.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
+        run.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
     elif records.rows is not None and link.finished and link.total_records not in (None, records.read):
         message = "account=%s import=%s %d records were read, its total_records is %d"
-        log.warning(message, job.account, link.import_id, records.read, link.total_records)
+        log.warning(message, run.account, link.import_id, records.read, link.total_records)
 
 
-def load_case_fields(job: Job, note: ResourceOutcome, entries_note: ResourceOutcome, fields: CaseFields) -> None:
+def load_case_fields(run: AccountRun, note: ResourceOutcome, entries_note: ResourceOutcome, fields: CaseFields) -> None:
     """Afterwards the fields and entries that were read are stored, and those missing from a complete answer marked."""
     note.counts.read = fields.reading.read
     rejected_entries = [item for items in fields.rejected_entries.values() for item in items]
     entries_note.counts.read = len(fields.entries) + len(rejected_entries)
-    job.reject(note, fields.rejected.values())
-    job.reject(entries_note, rejected_entries)
-    for each, stored, new in zip((note, entries_note), *job.load(note, store_case_fields, job, fields), strict=True):
-        job.note_stored(each, stored, new)
+    run.reject(note, fields.rejected.values())
+    run.reject(entries_note, rejected_entries)
+    for each, stored, new in zip((note, entries_note), *run.load(note, store_case_fields, run, fields), strict=True):
+        run.note_stored(each, stored, new)
 
 
-def store_case_fields(connection: Connection, job: Job, fields: CaseFields) -> tuple[list[Stored], list[int]]:
+def store_case_fields(connection: Connection, run: AccountRun, fields: CaseFields) -> tuple[list[Stored], list[int]]:
     """Inside a transaction: fields and entries are stored, and those missing from a complete answer marked."""
     stored = [
-        load.upsert(connection, CASE_FIELDS, job.account, fields.rows),
-        load.upsert(connection, ENTRIES, job.account, fields.entries),
+        load.upsert(connection, CASE_FIELDS, run.account, fields.rows),
+        load.upsert(connection, ENTRIES, run.account, fields.entries),
     ]
     if fields.reading.is_whole:
-        remove_missing(connection, job, fields, *(each.counts for each in stored))
-    return stored, [job.reject_refused(connection, each) for each in stored]
+        remove_missing(connection, run, fields, *(each.counts for each in stored))
+    return stored, [run.reject_refused(connection, each) for each in stored]
 
 
-def remove_missing(connection: Connection, job: Job, fields: CaseFields, counts: Counts, entry_counts: Counts) -> None:
+def remove_missing(
+    connection: Connection, run: AccountRun, fields: CaseFields, counts: Counts, entry_counts: Counts
+) -> None:
     """Inside a transaction: fields and entries missing from a complete answer are marked, unless it is doubted."""
-    gone = load.missing(connection, CASE_FIELDS, job.account, fields.rows, spare=fields.unreadable)
-    if fields.is_empty_beside(gone) and not job.options.full:
+    gone = load.missing(connection, CASE_FIELDS, run.account, fields.rows, spare=fields.unreadable)
+    if fields.is_empty_beside(gone) and not run.options.full:
         fields.reading.is_doubted = True
-        log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", job.account)
+        log.warning("account=%s the answer held no case field: none is removed (--full accepts it)", run.account)
         return
-    gone_entries = load.missing(connection, ENTRIES, job.account, fields.entries, spare=fields.unreadable)
-    counts.removed = load.mark_removed(connection, CASE_FIELDS, job.account, gone)
-    entry_counts.removed = load.mark_removed(connection, ENTRIES, job.account, gone_entries)
+    gone_entries = load.missing(connection, ENTRIES, run.account, fields.entries, spare=fields.unreadable)
+    counts.removed = load.mark_removed(connection, CASE_FIELDS, run.account, gone)
+    entry_counts.removed = load.mark_removed(connection, ENTRIES, run.account, gone_entries)

@@ -22,7 +22,7 @@ from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
 from etl.warehouse import ledger
 from etl.warehouse.counts import Traffic
-from etl.warehouse.ledger import Run
+from etl.warehouse.ledger import RunKey
 from etl.warehouse.session import REPLACED, Warehouse
 
 log = logging.getLogger(__name__)
@@ -61,13 +61,13 @@ class Progress(NamedTuple):
 
 
 @dataclass
-class Job:
+class AccountRun:
     """Everything that the steps of one account's sync share."""
 
     settings: AccountSettings
     client: Client
     warehouse: Warehouse
-    run: Run
+    key: RunKey
     options: Options
     stop: threading.Event
     outcome: AccountOutcome
@@ -98,7 +98,7 @@ class Job:
         return self
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        """Close the job; what ended it stands in its outcome, and goes no further."""
+        """Close the run; what ended it stands in its outcome, and goes no further."""
         if isinstance(error, Exception):
             self.outcome.fail(named(error))
         self.close()
@@ -137,7 +137,7 @@ class Job:
 
     @contextmanager
     def _contained(self, resource: str) -> Iterator[None]:
-        """Note what fails inside as the resource's failure; a stop, a lost lock or database ends the whole job."""
+        """Note what fails inside as the resource's failure; a stop, a lost lock or database ends the whole run."""
         try:
             yield
         except (Interrupted, LockHeld, WarehouseReplaced):
@@ -173,12 +173,12 @@ class Job:
         """Afterwards the items are kept as rejected; in a full sync the standing ones count as new."""
         if not items:
             return
-        new = self.load(note, load.keep_rejected, self.account, self.run.run_id, list(items))
+        new = self.load(note, load.keep_rejected, self.account, self.key.run_id, list(items))
         self._note_rejected(note, len(items), new)
 
     def reject_refused(self, connection: Connection, stored: Stored) -> int:
         """Inside a transaction: what the database refused is kept as rejected; says how many items are new."""
-        return load.keep_rejected(connection, self.account, self.run.run_id, stored.rejected)
+        return load.keep_rejected(connection, self.account, self.key.run_id, stored.rejected)
 
     def note_stored(self, note: ResourceOutcome, stored: Stored, new: int) -> None:
         """Afterwards what became of the items is noted, the newly rejected among them."""
@@ -199,7 +199,7 @@ class Job:
         warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), retention)
         if self.options.wants_imports:
             warn_of_window(self.account, self.options.window, retention)
-        died = ledger.start_run(connection, self.run, window=self.options.window, options=self._options())
+        died = ledger.start_run(connection, self.key, window=self.options.window, options=self._options())
         if died:
             log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
         ledger.fold_runs(connection, self.account, self.keep_runs)
@@ -224,14 +224,14 @@ class Job:
     def _finish(self, connection: Connection) -> None:
         first = next((failure.message for failure in self.outcome.failures), None)
         self._save_resources(connection)
-        found = ledger.finish_run(connection, self.run, outcome=self.outcome.ledger_outcome, error=first)
+        found = ledger.finish_run(connection, self.key, outcome=self.outcome.ledger_outcome, error=first)
         if self.warehouse.is_on_record and not found:
             raise WarehouseReplaced(REPLACED)
 
     def _save_resources(self, connection: Connection) -> None:
         for name, note in self._unsaved.items():
             ledger.save_resource(
-                connection, self.run, name, counts=note.counts, traffic=note.traffic, complete=note.complete
+                connection, self.key, name, counts=note.counts, traffic=note.traffic, complete=note.complete
             )
 
     def _log(self, name: str, note: ResourceOutcome) -> None:

@@ -7,7 +7,7 @@ such a transaction cannot fill: where the house lets us have some, a second sess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import psycopg
 from sqlalchemy import Connection, func, select
@@ -21,6 +21,7 @@ from etl.warehouse.settings import BATCHES
 from etl.warehouse.sqlstates import describe, is_of_the_item, translated
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 LOOK_SECONDS = 0.2
 CANCEL_SECONDS = 1.0
@@ -44,12 +45,12 @@ class Session:
         """True if rows can be compared in temporary tables."""
         return self._staging is not None
 
-    def read(self, unit: Callable[[Connection], T]) -> T:
-        """What the unit read, in a transaction of its own."""
-        return self._transact(self._connection, unit)
+    def read(self, unit: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
+        """Return what the unit read, in a transaction of its own."""
+        return self._transact(self._connection, lambda connection: unit(connection, *arguments, **named))
 
     def stage(self, unit: Callable[[Connection], T]) -> T:
-        """What the unit read, in a transaction of the session that has temporary tables."""
+        """Return what the unit read, in a transaction of the session that has temporary tables."""
         return self._transact(self._staging or self._connection, unit)
 
     def _transact(self, connection: Connection, unit: Callable[[Connection], T]) -> T:

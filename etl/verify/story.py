@@ -6,7 +6,6 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from functools import partial
 
 from sqlalchemy import Connection, func, select
 
@@ -46,11 +45,11 @@ def verify_accounts(
         for settings in accounts:
             with contained(verification, session, settings.name), closing(Client(settings, stop=stop)) as client:
                 source = Source.of(settings, client, stop=stop)
-                account = Account(settings, source, session, verification, deep=deep)
-                verify_imports(account)
-                verify_case_fields(account)
+                comparison = Comparison(settings, source, session, verification, deep=deep)
+                verify_imports(comparison)
+                verify_case_fields(comparison)
                 if deep:
-                    verify_history(account)
+                    verify_history(comparison)
     return verification
 
 
@@ -70,7 +69,7 @@ def contained(
 
 
 @dataclass
-class Account:
+class Comparison:
     """What the steps of one account's verification share."""
 
     settings: AccountSettings
@@ -110,35 +109,34 @@ class Account:
         self.verification.compared.setdefault(self.name, Counter())[resource] += number
 
 
-def verify_imports(account: Account) -> None:
+def verify_imports(comparison: Comparison) -> None:
     """The list is compared column by column; then the records of every import that is here."""
     listing, findings = Listing(), list[Finding]()
-    with account.resource("imports"):
-        listing = read_listing(account.source)
-        gone = find_gone(account, listing)
-        findings = account.session.read(partial(compare_imports, account=account.name, listing=listing, gone=gone))
-        account.note("imports", findings)
-        account.count("imports", len(listing.rows))
+    with comparison.resource("imports"):
+        listing = read_listing(comparison.source)
+        gone = find_gone(comparison, listing)
+        findings = comparison.session.read(compare_imports, account=comparison.name, listing=listing, gone=gone)
+        comparison.note("imports", findings)
+        comparison.count("imports", len(listing.rows))
         listing.reading.require_whole("imports")
     new = {found.key for found in findings if found.column is None and found.kind == "moved"}
     links = [link_of(row) for import_id, row in listing.rows.items() if import_id not in new]
     moving = {found.key for found in findings if found.kind == "moved"}
-    with account.resource("import_records"):
-        verify_records(account, links, moving)
+    with comparison.resource("import_records"):
+        verify_records(comparison, links, moving)
 
 
-def find_gone(account: Account, listing: Listing) -> list[Key]:
+def find_gone(comparison: Comparison, listing: Listing) -> list[Key]:
     """The imports that are here and that the source has forgotten; one that the list had skipped is added to it."""
     if not listing.reading.is_whole:
         return []
-    retention = timedelta(days=account.settings.retention_days)
-    find = partial(load.missing_imports, account=account.name, seen=listing.ids, retention=retention)
-    missing = account.session.read(find)
+    retention = timedelta(days=comparison.settings.retention_days)
+    missing = comparison.session.read(load.missing_imports, comparison.name, listing.ids, retention=retention)
     if listing.reading.is_blank_beside(missing):
         raise SourceMalformed("the answer held no list of imports: a sync marks none as expired (--full accepts it)")
-    forgotten = find_forgotten(account.source, listing, missing)
+    forgotten = find_forgotten(comparison.source, listing, missing)
     for import_id, failure in forgotten.failed:
-        account.fail(failure, resource="imports", import_id=import_id)
+        comparison.fail(failure, resource="imports", import_id=import_id)
     listing.add(forgotten.found)
     return [(import_id,) for import_id in sorted(forgotten.gone)]
 
@@ -150,104 +148,104 @@ def compare_imports(connection: Connection, *, account: str, listing: Listing, g
     return found + compare_absent(connection, IMPORTS, account, gone)
 
 
-def verify_records(account: Account, links: Sequence[Link], moving: Collection[str]) -> None:
+def verify_records(comparison: Comparison, links: Sequence[Link], moving: Collection[str]) -> None:
     """Records of imports that move, or whose records were still to be loaded, have moved; all others are damage.
 
     What differs is read and compared once more if a sync was at work meanwhile, which may have brought it.
     """
-    found = compare_all(account, links, moving)
+    found = compare_all(comparison, links, moving)
     doubtful = {difference.key for difference in found if difference.kind != "moved"}
-    if doubtful and sync_was_at_work(account):
+    if doubtful and sync_was_at_work(comparison):
         found = [difference for difference in found if difference.key not in doubtful]
-        found += compare_all(account, [link for link in links if link.import_id in doubtful], moving)
-    account.verification.differences += found
+        found += compare_all(comparison, [link for link in links if link.import_id in doubtful], moving)
+    comparison.verification.differences += found
 
 
-def sync_was_at_work(account: Account) -> bool:
+def sync_was_at_work(comparison: Comparison) -> bool:
     """True if a sync may have written since the verification began."""
-    return account.session.read(partial(ran_since, account=account.name, since=account.since))
+    return comparison.session.read(ran_since, account=comparison.name, since=comparison.since)
 
 
-def compare_all(account: Account, links: Sequence[Link], moving: Collection[str]) -> list[Difference]:
+def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collection[str]) -> list[Difference]:
     """How the records of these imports differ; failures are noted."""
     found = list[Difference]()
     ids = [link.import_id for link in links]
-    pending = account.session.read(partial(load.pending_imports, account=account.name, ids=ids))
-    for batch in read_records(account.source, links, known=set(ids)):
+    pending = comparison.session.read(load.pending_imports, account=comparison.name, ids=ids)
+    for batch in read_records(comparison.source, links, known=set(ids)):
         for records in batch:
             if records.failure is not None:
-                account.fail(records.failure, resource="import_records", import_id=records.link.import_id)
+                comparison.fail(records.failure, resource="import_records", import_id=records.link.import_id)
         readable = [records for records in batch if records.rows is not None and records.failure is None]
-        for difference in (compare_each if account.deep else compare_together)(account, readable):
+        for difference in (compare_each if comparison.deep else compare_together)(comparison, readable):
             is_moving = difference.key in pending or difference.key in moving
             found.append(difference._replace(kind="moved") if is_moving else difference)
-        account.count("import_records", sum(len(records.rows or ()) for records in readable))
+        comparison.count("import_records", sum(len(records.rows or ()) for records in readable))
     return found
 
 
-def compare_together(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
+def compare_together(comparison: Comparison, batch: Sequence[Records]) -> Iterator[Difference]:
     """The imports whose records are not those of the source; one that the database cannot take in stops only itself."""
     try:
-        found = compare_batch(account, batch)
+        found = compare_batch(comparison, batch)
     except NotStorable:
         if len(batch) > 1:
             for records in batch:
-                yield from compare_together(account, [records])
+                yield from compare_together(comparison, [records])
             return
-        found = sum_up_each(account, batch)
+        found = sum_up_each(comparison, batch)
     for import_id, kind, rows in found:
-        yield Difference(account.name, "import_records", import_id, None, None, kind, rows)
+        yield Difference(comparison.name, "import_records", import_id, None, None, kind, rows)
 
 
-def compare_batch(account: Account, batch: Sequence[Records]) -> list[ImportFinding]:
+def compare_batch(comparison: Comparison, batch: Sequence[Records]) -> list[ImportFinding]:
     """The imports whose records differ: told by temporary tables where there are some, else record by record."""
-    if account.session.can_stage:
-        return account.session.stage(lambda connection: [*compare_contents(connection, account.name, batch)])
-    return sum_up_each(account, batch)
+    if comparison.session.can_stage:
+        return comparison.session.stage(lambda connection: [*compare_contents(connection, comparison.name, batch)])
+    return sum_up_each(comparison, batch)
 
 
-def sum_up_each(account: Account, batch: Sequence[Records]) -> list[ImportFinding]:
+def sum_up_each(comparison: Comparison, batch: Sequence[Records]) -> list[ImportFinding]:
     """The imports whose records differ, told record by record."""
-    return [summed_up(records.link.import_id, records, found) for records, found in compare_singly(account, batch)]
+    return [summed_up(records.link.import_id, records, found) for records, found in compare_singly(comparison, batch)]
 
 
-def compare_each(account: Account, batch: Sequence[Records]) -> Iterator[Difference]:
+def compare_each(comparison: Comparison, batch: Sequence[Records]) -> Iterator[Difference]:
     """Every record that differs from the source's, is missing, or is one too many."""
-    for records, found in compare_singly(account, batch):
+    for records, found in compare_singly(comparison, batch):
         for path, column, kind in found:
-            yield Difference(account.name, "import_records", records.link.import_id, path, column, kind)
+            yield Difference(comparison.name, "import_records", records.link.import_id, path, column, kind)
 
 
-def compare_singly(account: Account, batch: Sequence[Records]) -> Iterator[tuple[Records, list[RecordFinding]]]:
+def compare_singly(comparison: Comparison, batch: Sequence[Records]) -> Iterator[tuple[Records, list[RecordFinding]]]:
     """The imports whose records differ, with what differs; one that cannot be compared has failed."""
     for records in batch:
         try:
-            found = compare_one(account, records)
+            found = compare_one(comparison, records)
         except NotStorable as error:
-            account.fail(error, resource="import_records", import_id=records.link.import_id)
+            comparison.fail(error, resource="import_records", import_id=records.link.import_id)
             continue
         if found:
             yield records, found
 
 
-def compare_one(account: Account, records: Records) -> list[RecordFinding]:
+def compare_one(comparison: Comparison, records: Records) -> list[RecordFinding]:
     """How the records of one import differ, at the second attempt without those that the database cannot take in."""
     try:
-        return account.session.read(partial(compare_records, account=account.name, records=records))
+        return comparison.session.read(compare_records, account=comparison.name, records=records)
     except NotStorable:
-        return account.session.read(partial(compare_storable, account=account.name, records=records))
+        return comparison.session.read(compare_storable, account=comparison.name, records=records)
 
 
-def verify_case_fields(account: Account) -> None:
+def verify_case_fields(comparison: Comparison) -> None:
     """Fields and the entries of their dictionaries are compared column by column."""
-    with account.resource("case_fields"):
-        fields = read_case_fields(account.source)
-        found, entries = account.session.read(partial(compare_case_fields, account=account.name, fields=fields))
+    with comparison.resource("case_fields"):
+        fields = read_case_fields(comparison.source)
+        found, entries = comparison.session.read(compare_case_fields, account=comparison.name, fields=fields)
         moving = {finding.key for finding in (*found, *entries) if finding.kind == "moved"}
-        account.note("case_fields", found)
-        account.note("case_field_entries", entries, moving=moving)
-        account.count("case_fields", len(fields.rows))
-        account.count("case_field_entries", len(fields.entries))
+        comparison.note("case_fields", found)
+        comparison.note("case_field_entries", entries, moving=moving)
+        comparison.count("case_fields", len(fields.rows))
+        comparison.count("case_field_entries", len(fields.entries))
         fields.reading.require_whole("case fields")
 
 
@@ -267,12 +265,16 @@ def compare_case_fields(
     return found, entries
 
 
-def verify_history(account: Account) -> None:
+def verify_history(comparison: Comparison) -> None:
     """What the source can no longer be asked for is held against its own history; what is known is not said again."""
-    known = {(found.resource, found.key) for found in account.verification.differences if found.account == account.name}
-    with account.resource("imports"):
-        for resource, finding in account.session.read(lambda connection: [*compare_history(connection, account.name)]):
+    known = {
+        (found.resource, found.key) for found in comparison.verification.differences if found.account == comparison.name
+    }
+    with comparison.resource("imports"):
+        for resource, finding in comparison.session.read(
+            lambda connection: [*compare_history(connection, comparison.name)]
+        ):
             # A wrong number of records follows from records that were named.
             also = "import_records" if finding.column == "records_loaded" else resource
             if not known & {(resource, finding.key), (also, finding.key)}:
-                account.note(resource, [finding])
+                comparison.note(resource, [finding])

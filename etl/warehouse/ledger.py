@@ -17,14 +17,14 @@ from etl.warehouse.tables import sync_run_resources, sync_runs
 from etl.warehouse.writing import write
 
 
-class Run(NamedTuple):
-    """One sync of one account."""
+class RunKey(NamedTuple):
+    """The key of one run: a sync of one account."""
 
     run_id: str
     account: str
 
 
-def start_run(connection: Connection, run: Run, *, window: Window | None, options: dict[str, Any]) -> int:
+def start_run(connection: Connection, run: RunKey, *, window: Window | None, options: dict[str, Any]) -> int:
     """Afterwards the run is on record as running, and no older run of the account is; says how many had died.
 
     Running this again, after a lost connection, changes nothing.
@@ -49,7 +49,7 @@ def start_run(connection: Connection, run: Run, *, window: Window | None, option
 
 
 def save_resource(
-    connection: Connection, run: Run, resource: str, *, counts: Counts, traffic: Traffic, complete: bool
+    connection: Connection, run: RunKey, resource: str, *, counts: Counts, traffic: Traffic, complete: bool
 ) -> None:
     """Afterwards the resource's counts are on record."""
     values = {**asdict(counts), **asdict(traffic), "complete": complete}
@@ -59,7 +59,7 @@ def save_resource(
     write(connection, statement.on_conflict_do_update(index_elements=["account", "run_id", "resource"], set_=values))
 
 
-def finish_run(connection: Connection, run: Run, *, outcome: str, error: str | None) -> bool:
+def finish_run(connection: Connection, run: RunKey, *, outcome: str, error: str | None) -> bool:
     """Afterwards the run is closed with its outcome; False if it is not on record."""
     mine = (sync_runs.c.account == run.account, sync_runs.c.run_id == run.run_id)
     closed = update(sync_runs).where(*mine).values(outcome=outcome, error=error, finished_at=func.now())

@@ -28,7 +28,7 @@ from etl.errors import DONE, Interrupted
 from etl.sandbox.faults import rules
 from etl.sync import accounts as runner
 from etl.sync import pipeline
-from etl.sync.run import Job
+from etl.sync.run import AccountRun
 from etl.warehouse import embedded
 from etl.warehouse.embedded import locks, places
 from tests import account as accounts
@@ -310,8 +310,8 @@ def test_accounts_that_were_not_begun(acme: Account, monkeypatch: pytest.MonkeyP
     """A stop right after the first account is no success: the second one was not synced, and is in the answer."""
     stop = threading.Event()
 
-    def sync_and_stop(job: Job) -> None:
-        pipeline.sync_account(job)
+    def sync_and_stop(run: AccountRun) -> None:
+        pipeline.sync_account(run)
         stop.set()
 
     monkeypatch.setattr(runner, "sync_account", sync_and_stop)

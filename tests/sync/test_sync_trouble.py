@@ -17,7 +17,7 @@ from etl.load import halving
 from etl.rows import Rejected
 from etl.sandbox.faults.answers import answer, meanwhile
 from etl.sync import pipeline
-from etl.sync.run import Job
+from etl.sync.run import AccountRun
 from etl.warehouse.tables import REVISION
 from tests.account import IMPORT, RECORDS, Account, changes, running, sync
 from tests.expected import require_level
@@ -349,10 +349,10 @@ def strike(monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException) -> 
     """A step of zenith's sync, and of no other account's, raises the error."""
     real = getattr(pipeline, step)
 
-    def struck(job: Job, *arguments: Any) -> None:
-        if job.account == "zenith":
+    def struck(run: AccountRun, *arguments: Any) -> None:
+        if run.account == "zenith":
             raise error
-        real(job, *arguments)
+        real(run, *arguments)
 
     monkeypatch.setattr(pipeline, step, struck)
 
@@ -386,11 +386,11 @@ def test_the_unexpected_ends_one_resource(
 def test_an_account_that_cannot_even_begin(acme: Account, zenith: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """The accounts after it are synced; 1 is left for a run that came to nothing."""
 
-    def broken(job: Job) -> None:
-        if job.account == "acme":
+    def broken(run: AccountRun) -> None:
+        if run.account == "acme":
             raise MemoryError
 
-    monkeypatch.setattr(Job, "open", broken_first(broken))
+    monkeypatch.setattr(AccountRun, "open", broken_first(broken))
     both = sync(acme, zenith)
     alone = sync(acme)
 
@@ -398,12 +398,12 @@ def test_an_account_that_cannot_even_begin(acme: Account, zenith: Account, monke
     assert (1, "failed") == (alone.exit_code, alone.outcome)
 
 
-def broken_first(broken: Callable[[Job], None]) -> Callable[[Job], None]:
-    """`Job.open`, which does something else first."""
-    real = Job.open
+def broken_first(broken: Callable[[AccountRun], None]) -> Callable[[AccountRun], None]:
+    """`AccountRun.open`, which does something else first."""
+    real = AccountRun.open
 
-    def opening(job: Job) -> None:
-        broken(job)
-        real(job)
+    def opening(run: AccountRun) -> None:
+        broken(run)
+        real(run)
 
     return opening

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, text
 from etl.commands.status import read_status
 from etl.warehouse import ledger
 from etl.warehouse.connections import open_engine
-from etl.warehouse.ledger import Run
+from etl.warehouse.ledger import RunKey
 from tests import postgres
 
 pytestmark = pytest.mark.slow
@@ -141,7 +141,7 @@ def test_a_run_on_record(warehouse: Connection) -> None:
     """A run that begins looks for what died, for the last listing, and for what is old: in few pages."""
     before = pages_so_far(warehouse, *LEDGER)
     warehouse.exec_driver_sql("SET LOCAL enable_nestloop = off")
-    run = Run("new", "account 09")
+    run = RunKey("new", "account 09")
     assert ledger.seconds_since_listing(warehouse, run.account)
     assert not ledger.start_run(warehouse, run, window=None, options={})
     ledger.fold_runs(warehouse, run.account, timedelta(days=800))
