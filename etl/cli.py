@@ -10,7 +10,7 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -18,8 +18,9 @@ import click
 from etl import __version__
 from etl.commands.help import EXIT_CODES, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
-from etl.commands.terminal import print_json
-from etl.errors import DONE, FOUND, EtlError, Interrupted, UsageError, named, one_line
+from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
+from etl.commands.terminal import print_json, told
+from etl.errors import DONE, FOUND, EtlError, Interrupted, NotWritten, UsageError, named, one_line
 
 if TYPE_CHECKING:
     from etl.config import WarehouseSettings
@@ -43,10 +44,12 @@ def main() -> int:
     """The exit code of the command in `sys.argv`; every error becomes one line on stderr."""
     # What is read makes no cycles: looking for them took a fifth of the time of a large sync.
     gc.set_threshold(100_000, 50, 1000)
+    open_streams()
     wants_json = "--json" in sys.argv[1:]
     on_signals(lambda *_: os._exit(_report("interrupted", Interrupted.exit_code, wants_json=wants_json)))
     try:
         code = commands.main(prog_name="talkdesk-etl", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         _report_json(error.format_message(), UsageError.exit_code, wants_json=wants_json)
@@ -54,9 +57,9 @@ def main() -> int:
     except EtlError as error:
         return _report(str(error), error.exit_code, wants_json=wants_json)
     except (Stop, click.Abort):
+        drop_answer()
         return _report("interrupted", Interrupted.exit_code, wants_json=wants_json)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except ReaderLeft:
         return DONE
     except Exception as error:  # noqa: BLE001 - a traceback might show a secret
         return _report(str(named(error)), EtlError.exit_code, wants_json=wants_json)
@@ -70,13 +73,14 @@ def _report(message: str, code: int, *, wants_json: bool) -> int:
 
 
 def _report_json(message: str, code: int, *, wants_json: bool) -> None:
-    """The command's object without anything in it, so that who reads its keys finds them."""
-    if wants_json:
+    """The command's object without anything in it, so that who reads its keys finds them; unless one was begun."""
+    if wants_json and not has_begun():
         outcome = "interrupted" if code == Interrupted.exit_code else "failed"
         error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
         nothing = NOTHING.get(next(iter(sys.argv[1:]), ""), {})
         # Not by msgspec: a signal may have come while it is being loaded.
-        click.echo(json.dumps({**nothing, "outcome": outcome, "errors": [error]}))
+        with suppress(ReaderLeft, NotWritten):
+            click.echo(json.dumps({**nothing, "outcome": outcome, "errors": [error]}))
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,13 +142,16 @@ def sync(**arguments: Any) -> int:
 
     window = parse_window(arguments["from_"], arguments["to"])
     outcome = _sync(arguments, _options(arguments, window))
+    return told(outcome.exit_code, lambda: _print_outcome(outcome, arguments))
+
+
+def _print_outcome(outcome: "SyncOutcome", arguments: dict[str, Any]) -> None:
     if arguments["as_json"]:
         print_json(outcome.to_json())
     elif not arguments["quiet"] or outcome.exit_code:
         from etl.commands.summary import summary  # noqa: PLC0415
 
         click.echo(summary(outcome))
-    return outcome.exit_code
 
 
 def _options(arguments: dict[str, Any], window: Any) -> "Options":
@@ -187,7 +194,7 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
 @commands.command()
 @click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
 @_common
-def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
+def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
@@ -196,13 +203,16 @@ def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> None:
     if sql:
         script = migrating.migration_sql()
         print_json({"sql": script}) if as_json else click.echo(script)
-        return
+        return DONE
     with _warehouse(config.load_warehouse()) as url:
         before, after = migrating.migrate(url)
-    if as_json:
-        print_json({"before": before, "after": after})
-    else:
-        click.echo(f"the schema is at {after}" + ("" if before == after else f" (was {before or 'not there'})"))
+    was = "" if before == after else f" (was {before or 'not there'})"
+    return told(
+        DONE,
+        lambda: (
+            print_json({"before": before, "after": after}) if as_json else click.echo(f"the schema is at {after}{was}")
+        ),
+    )
 
 
 @commands.command(epilog=EXIT_CODES)
@@ -222,8 +232,8 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
     age = parse_duration(max_age) if max_age else None
     with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_status(connection, max_age=age, accounts=config.account_names())
-    print_json(found.to_json()) if as_json else found.print()
-    return FOUND if found.stale else DONE
+    code = FOUND if found.stale else DONE
+    return told(code, lambda: print_json(found.to_json()) if as_json else found.print())
 
 
 @commands.command()
@@ -264,8 +274,7 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     settings, chosen = config.load(accounts)
     with _warehouse(settings) as url:
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals())
-    print_json(found.to_json()) if as_json else print_verification(found)
-    return found.exit_code
+    return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else print_verification(found))
 
 
 @commands.command(cls=WithSettings)
@@ -276,8 +285,7 @@ def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     from etl.commands.check import check_everything  # noqa: PLC0415
 
     found = check_everything(stop=stop_on_signals())
-    print_json(found.to_json()) if as_json else found.print()
-    return found.exit_code
+    return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else found.print())
 
 
 @commands.command()
@@ -320,9 +328,8 @@ def sandbox(*, live: bool, as_json: bool, quiet: bool, verbose: bool, **options:
             client = {name: options[name] for name in ("client_id", "client_secret")}
             for name, value in {"account": "sandbox", **given, **client}.items():
                 click.echo(f"export TALKDESK_{name.upper()}={shlex.quote(value)}")
-        sys.stdout.flush()
 
-    serve(live=LIVE_SECONDS if live else None, ready=say, **options)
+    serve(live=LIVE_SECONDS if live else None, ready=lambda running: told(DONE, lambda: say(running)), **options)
 
 
 def _require_extra(extra: str, *modules: str) -> None:

@@ -1,6 +1,7 @@
 """The tree of errors, named after what the operator does next; each class carries its exit code.
 
     EtlError
+    ├── NotWritten               1  make room, or send the answer elsewhere
     ├── UsageError               2  change the command or the settings
     ├── SourceUnavailable        3  try again later
     ├── SourceRefused            4  fix credentials, scope or address
@@ -28,6 +29,10 @@ class EtlError(Exception):
     """Something that the operator can act on; its text is one line, free of secrets and of people's data."""
 
     exit_code: ClassVar[int] = 1
+
+
+class NotWritten(EtlError):
+    """The answer could not be written where it was sent."""
 
 
 class UsageError(EtlError):

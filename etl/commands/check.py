@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
 from etl import config
+from etl.commands import terminal
 from etl.commands.rehearsal import RUN, guarded_tables, rehearse
 from etl.config import AccountSettings, WarehouseSettings
 from etl.errors import (
@@ -123,13 +124,11 @@ class Checks:
 
     def print(self) -> None:
         """Print a line per item on stdout, for people."""
-        from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
-
-        self.render(Console(highlight=False))
+        self.render(terminal.console())
 
     def render(self, console: "Console") -> None:
         """Print a line per item, and what to do next."""
-        from rich.table import Table  # noqa: PLC0415 - see print
+        from rich.table import Table  # noqa: PLC0415 - takes a while, and machines do not need it
         from rich.text import Text  # noqa: PLC0415
 
         grid = Table(box=None, pad_edge=False, show_header=False)

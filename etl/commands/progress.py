@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from etl.commands.terminal import console
 from etl.sync.run import Progress
 
 
@@ -13,8 +14,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal pays for it
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - only a terminal pays
     from rich.progress import Progress as Bar  # noqa: PLC0415
 
     columns = (
@@ -24,7 +24,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[rows]:,} rows, {task.fields[speed]:,.0f}/s"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Bar(*columns, console=console(sys.stderr), transient=True) as bar:
         tasks: dict[tuple[str, str], TaskID] = {}
 
         def show(progress: Progress) -> None:

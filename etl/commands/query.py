@@ -9,8 +9,8 @@ superuser reaches the server's files, other backends, dblink. The README gives t
 import csv
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
@@ -25,8 +25,9 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection
 
-from etl.commands.terminal import UNBOUNDED, shown
-from etl.errors import DatabaseError, UsageError
+from etl.commands.streams import while_read
+from etl.commands.terminal import UNBOUNDED, console, shown
+from etl.errors import DatabaseError, NotWritten, UsageError
 from etl.warehouse import settings
 from etl.warehouse.connections import driver_of
 from etl.warehouse.opening import read_only
@@ -61,12 +62,19 @@ class Result(NamedTuple):
 
     columns: tuple[str, ...]
     rows: Iterator[tuple[Cell, ...]]
+    close: Callable[[], object]
+    """Ends the statement, wherever it is; a generator that waits for its collector holds the connection."""
 
 
 def print_query(url: str, sql: str, form: str) -> None:
     """Print the answer on stdout as `table`, `csv`, `json` (an array), or `object` (one, or nothing)."""
-    with read_only(url) as connection:
-        WRITERS[form](run_query(connection, sql), sys.stdout)
+    with (
+        read_only(url) as connection,
+        while_read(driver_of(connection).cancel_safe),
+        closing(run_query(connection, sql)) as answer,
+    ):
+        WRITERS[form](answer, sys.stdout)
+        sys.stdout.flush()
 
 
 def run_query(connection: Connection, sql: str) -> Result:
@@ -80,7 +88,7 @@ def run_query(connection: Connection, sql: str) -> Result:
         rows = _rows(connection, driver, statement)
         first = list(islice(rows, 1))  # most errors come with it, before anything was printed
         unless_answered.pop_all()
-    return Result(columns, chain(first, rows))
+    return Result(columns, chain(first, rows), rows.close)
 
 
 def _encoded(sql: str, driver: psycopg.Connection[Any]) -> bytes:
@@ -122,12 +130,14 @@ def _require_success(result: PGresult, driver: psycopg.Connection[Any], sql: str
     raise UsageError(f"the SQL is wrong: {_message(error)}{_place(sql, error.diag.statement_position)}")
 
 
-def _rows(connection: Connection, driver: psycopg.Connection[Any], statement: bytes) -> Iterator[tuple[Cell, ...]]:
+def _rows(
+    connection: Connection, driver: psycopg.Connection[Any], statement: bytes
+) -> Generator[tuple[Cell, ...], None, None]:
     size = ROWS_PER_FETCH if capabilities.has_stream_chunked() else 1
     try:
         with _explained(), driver.cursor() as cursor:
             _register_loaders(cursor)
-            yield from cursor.stream(statement, size=size)
+            yield from cursor.stream(statement, size=size)  # closed early, it cancels the statement
     finally:
         _end(connection, driver)
 
@@ -223,12 +233,23 @@ def write_json(answer: Result, out: TextIO) -> None:
 
 def write_object(answer: Result, out: TextIO) -> None:
     """One object, written only when all rows are there: an error on the way leaves nothing half said."""
-    with SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8", newline="") as spool:
+    with _kept(), SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8", newline="") as spool:
         spool.write(f'{{"columns": {_encode(answer.columns).decode()}, "rows": ')
         _write_array(answer, spool.write)
         spool.write("}\n")
         spool.seek(0)
         shutil.copyfileobj(spool, out)
+
+
+@contextmanager
+def _kept() -> Iterator[None]:
+    """Inside, a failure of the disk on which an answer is kept until it is whole is said as such."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(
+            f"the answer could not be kept in a temporary file: {error.strerror}; TMPDIR names the folder for them"
+        ) from None
 
 
 def _write_array(answer: Result, write: Callable[[str], object]) -> None:
@@ -251,14 +272,12 @@ def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
 
 def write_table(answer: Result, out: TextIO) -> None:
     """For people: row by row where the terminal is too narrow; as wide as need be when nobody looks."""
-    from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
-
-    console = Console(file=out, width=None if out.isatty() else UNBOUNDED, highlight=False)
+    screen = console(out)
     count = 0
     for rows in _batches(answer.rows):
-        _print_rows(console, answer.columns, rows, count)
+        _print_rows(screen, answer.columns, rows, count)
         count += len(rows)
-    console.print(f"({count} {'row' if count == 1 else 'rows'})")
+    screen.print(f"({count} {'row' if count == 1 else 'rows'})")
 
 
 def _batches(rows: Iterator[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 INTERRUPTED = 130
@@ -39,9 +40,11 @@ def on_signals(handler: Callable[..., object]) -> None:
 
 def end_at_once(*_: object) -> NoReturn:
     """End the process with a line and, for `--json`, an object; a handler of signals before anything is open."""
-    os.write(2, b"talkdesk-etl: interrupted\n")
-    if "--json" in sys.argv[1:]:
-        os.write(1, _NOTHING_YET)
+    with suppress(OSError):
+        os.write(2, b"talkdesk-etl: interrupted\n")
+    with suppress(OSError):
+        if "--json" in sys.argv[1:]:
+            os.write(1, _NOTHING_YET)
     os._exit(INTERRUPTED)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, column, select, table
 from sqlalchemy.sql import FromClause
 
+from etl.commands import terminal
 from etl.commands.terminal import UNBOUNDED
 from etl.errors import UsageError
 from etl.warehouse.counts import RESOURCES
@@ -88,9 +89,7 @@ class Status:
 
     def print(self) -> None:
         """Print the state on stdout, for people."""
-        from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
-
-        self.render(Console(highlight=False))
+        self.render(terminal.console())
 
     def render(self, console: "Console") -> None:
         """Print a table, then what needs somebody's attention; nothing is cut off when nobody looks."""
@@ -164,7 +163,7 @@ def parse_duration(text: str) -> timedelta:
 
 
 def _table(accounts: dict[str, AccountStatus]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - see Status.print
+    from rich.table import Table  # noqa: PLC0415 - takes a while, and machines do not need it
 
     grid = Table(box=None, pad_edge=False)
     for name in ("account", "resource", "last good sync (UTC)"):

@@ -1,8 +1,16 @@
 """What commands print: one JSON object for machines, and texts that a terminal shows and does not obey."""
 
-from typing import Any
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
+
+from etl.commands.streams import ReaderLeft
+from etl.errors import NotWritten
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 UNBOUNDED = 1_000_000
 """Columns of an answer at which nobody looks: nothing in it is cut off."""
@@ -18,6 +26,31 @@ def print_json(value: Any) -> None:
     import msgspec  # noqa: PLC0415 - `--help` stays quick
 
     click.echo(msgspec.json.encode(value).decode())
+
+
+def told(code: int, say: Callable[[], object]) -> int:
+    """The exit code that was found out, wherever its words go."""
+    try:
+        say()
+        sys.stdout.flush()
+    except ReaderLeft:
+        pass
+    except NotWritten as error:
+        click.echo(f"talkdesk-etl: {error}", err=True)
+    return code
+
+
+def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Console":
+    """A console on stdout or `out`, which has colours and a width of its own only if that is a terminal.
+
+    Whatever `FORCE_COLOR` and its kind say: they are about programs that write for people alone.
+    """
+    from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
+
+    out = out or sys.stdout
+    if out.isatty():
+        return Console(file=out, force_terminal=True, highlight=False)
+    return Console(file=out, force_terminal=False, force_interactive=False, width=width, highlight=False)
 
 
 def shown(text: str) -> str:

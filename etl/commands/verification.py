@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from etl.commands import terminal
 from etl.commands.terminal import UNBOUNDED, shown
 from etl.verify.verification import Difference, Kind, Verification
 from etl.warehouse.counts import RESOURCES
@@ -23,9 +24,7 @@ STYLES: dict[Kind, str] = {"missing": "red", "extra": "red", "different": "red",
 
 def print_verification(found: Verification) -> None:
     """Print every difference on stdout."""
-    from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
-
-    render(found, Console(highlight=False))
+    render(found, terminal.console())
 
 
 def render(found: Verification, console: "Console") -> None:
@@ -62,7 +61,7 @@ def verdict(found: Verification) -> str:
 
 
 def _table(differences: list[Difference]) -> "Table":
-    from rich.table import Table  # noqa: PLC0415 - see print_verification
+    from rich.table import Table  # noqa: PLC0415 - takes a while, and machines do not need it
     from rich.text import Text  # noqa: PLC0415
 
     grid = Table(box=None, pad_edge=False)

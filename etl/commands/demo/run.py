@@ -4,15 +4,14 @@ import sys
 import threading
 from datetime import UTC, datetime, timedelta
 
-import msgspec
 from pydantic import SecretStr
-from rich.console import Console
 from sqlalchemy import select
 
 from etl import config
 from etl.commands.demo.screen import show_first_look
 from etl.commands.demo.world import ACCOUNT, demo_world
 from etl.commands.summary import summary
+from etl.commands.terminal import console, print_json, told
 from etl.config import AccountSettings, WarehouseSettings
 from etl.errors import PARTLY_DONE
 from etl.sandbox import Sandbox, running
@@ -26,15 +25,14 @@ from etl.warehouse.tables import imports
 def run_demo(*, as_json: bool, stop: threading.Event) -> int:
     """The sync's exit code; the answer, for people or as JSON, stands on stdout."""
     settings = config.load_warehouse()
-    talk = Console(stderr=True)
+    talk = console(sys.stderr)
     with talk.status("starting PostgreSQL …") as status, opening.warehouse_url(settings) as url:
         known = _known_imports(url)
         status.update("syncing the sandbox …")
         with running(world=demo_world(known, now=datetime.now(UTC))) as sandbox:
             outcome = _sync(url, sandbox, settings, stop)
         status.stop()
-        _answer(url, outcome, as_json=as_json, is_first=not known)
-    return outcome.exit_code
+        return told(outcome.exit_code, lambda: _answer(url, outcome, as_json=as_json, is_first=not known))
 
 
 def _known_imports(url: str) -> dict[str, datetime]:
@@ -67,9 +65,9 @@ def _sync(url: str, sandbox: Sandbox, settings: WarehouseSettings, stop: threadi
 
 def _answer(url: str, outcome: SyncOutcome, *, as_json: bool, is_first: bool) -> None:
     if as_json:
-        sys.stdout.write(f"{msgspec.json.encode(outcome.to_json()).decode()}\n")
+        print_json(outcome.to_json())
     elif outcome.exit_code in {0, PARTLY_DONE}:
         with opening.read_only(url) as connection:
-            show_first_look(Console(highlight=False), connection, outcome, is_first=is_first)
+            show_first_look(console(width=None), connection, outcome, is_first=is_first)
     else:
         sys.stdout.write(f"{summary(outcome)}\n")
