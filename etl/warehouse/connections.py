@@ -1,5 +1,7 @@
 """Connections to the warehouse: each is to a server that answers, and keeps the contract of `settings`."""
 
+import os
+import socket
 import threading
 from contextlib import suppress
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, Pool, create_engine, event
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from etl.errors import DatabaseError
@@ -21,6 +24,7 @@ NETWORK = {  # a server that vanished without a word is noticed soon enough to b
     "tcp_user_timeout": 11_000,
 }
 OPEN_SECONDS = 12.0
+WAKE_SECONDS = 0.5
 SESSION_PID = "session pid"
 IN_RECOVERY = "SELECT pg_catalog.pg_is_in_recovery()"
 POOLED = (
@@ -77,6 +81,32 @@ def driver_of(connection: Connection) -> "psycopg.Connection[Any]":
     """The driver's connection inside."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
+
+
+def hang_up(driver: "psycopg.Connection[Any]") -> None:
+    """Cut the connection's socket: whoever waits for an answer on it has lost its connection, and may close it."""
+    with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(driver.fileno())) as end:
+        end.shutdown(socket.SHUT_RDWR)
+
+
+def close(connection: Connection) -> None:
+    """Close the connection, whatever had become of it, without a word to a server that may not answer any more.
+
+    What it leaves open is rolled back by the server. Whoever still waits on it is woken first: what libpq holds must
+    not be freed under a call.
+    """
+    with suppress(DBAPIError, psycopg.Error):
+        if not connection.closed and not connection.invalidated:
+            driver = driver_of(connection)
+            if not driver.lock.acquire(timeout=WAKE_SECONDS):
+                hang_up(driver)
+                driver.lock.acquire()
+            try:
+                driver.close()
+            finally:
+                driver.lock.release()
+            connection.invalidate()
+        connection.close()
 
 
 def _dial(url: str, application_name: str, *, read_only: bool) -> "psycopg.Connection[Any]":

@@ -1,8 +1,6 @@
 """Two threads beside a database session: they end what would not end by itself."""
 
 import logging
-import os
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from psycopg.pq import TransactionStatus
 from etl.errors import Interrupted
 from etl.threads import in_background
 from etl.warehouse import settings
+from etl.warehouse.connections import hang_up
 
 log = logging.getLogger(__name__)
 
@@ -157,5 +156,4 @@ def _ask(driver: "psycopg.Connection[Any]", pid: int) -> tuple[Any, ...]:
 def _hang_up(watched: Watched | None) -> None:
     """Whoever waits for the session has lost its connection; closing it would be up to the thread that waits."""
     for driver in filter(None, (watched.driver, watched.witness) if watched else ()):
-        with suppress(psycopg.Error, OSError), socket.socket(fileno=os.dup(driver.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
+        hang_up(driver)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from etl.errors import DatabaseError
 from etl.threads import in_background
 from etl.warehouse import settings
-from etl.warehouse.connections import POOLED, driver_of
+from etl.warehouse.connections import POOLED, close, driver_of
 from etl.warehouse.sql import statement
 
 T = TypeVar("T")
@@ -60,12 +60,6 @@ def require_own_session(
     finally:
         for other in others:
             close(other)
-
-
-def close(connection: Connection) -> None:
-    """Afterwards it is closed, whatever had become of it."""
-    with suppress(DBAPIError, psycopg.Error):
-        connection.close()
 
 
 def _require_kept(session: Connection, mine: Served, add: Callable[[], Served | None], stop: threading.Event) -> None:

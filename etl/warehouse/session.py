@@ -15,7 +15,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_afte
 from etl.errors import DatabaseError, Interrupted, LockHeld, WarehouseReplaced
 from etl.threads import in_background
 from etl.warehouse import pooling, settings
-from etl.warehouse.connections import OPEN_SECONDS, SESSION_PID, driver_of
+from etl.warehouse.connections import OPEN_SECONDS, SESSION_PID, close, driver_of
 from etl.warehouse.guard import Guard, Watched
 from etl.warehouse.migrating import require_head
 from etl.warehouse.sql import statement
@@ -178,9 +178,7 @@ class Warehouse:
     def _dial(self, seconds: float) -> Connection:
         """A connection, nothing more; afterwards it is known whether the database can be reached."""
         try:
-            connection = in_background(
-                self._engine.connect, stop=self._guard.halt, seconds=seconds, discard=pooling.close
-            )
+            connection = in_background(self._engine.connect, stop=self._guard.halt, seconds=seconds, discard=close)
         except TimeoutError:
             self.is_gone = True
             raise psycopg.errors.ConnectionTimeout("it does not answer") from None
@@ -243,7 +241,7 @@ class Warehouse:
         connections = (self._connection, self._witness)
         self._connection, self._witness, self._watched = None, None, None
         for connection in filter(None, connections):
-            pooling.close(connection)
+            close(connection)
 
 
 def _set(name: str, value: str, *, is_local: bool) -> Any:

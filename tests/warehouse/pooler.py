@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from queue import LifoQueue
+from select import select
 from typing import Any, BinaryIO, Literal
 
 import psycopg
@@ -21,6 +22,7 @@ from sqlalchemy import make_url
 SSL, GSS, CANCEL = 80877103, 80877104, 80877102
 REPORTED = ("server_version", "client_encoding", "DateStyle", "TimeZone", "standard_conforming_strings")
 IDLE = b"Z\0\0\0\5I"
+LOOK_SECONDS = 0.05
 Server = psycopg.Connection[Any]
 
 
@@ -84,40 +86,49 @@ class Pooler:
 
 @dataclass
 class _Session:
-    """One client, and the server connection that it has just now."""
+    """One client, and the server connection that it has just now; one thread reads both, so no answer goes astray."""
 
     pooler: Pooler
     client: socket.socket
     server: Server | None = None
+    _is_simple: bool = False
 
     def run(self, stream: BinaryIO) -> None:
         try:
             while (frame := _frame(stream))[:1] != b"X":
-                if self.server is None:
-                    self.server = self.pooler.take()
-                    threading.Thread(target=self._answer, args=(self.server,), daemon=True).start()
+                self.server = self.server or self.pooler.take()
                 _send(self.server, frame)
+                if self._is_answered(frame[:1]):
+                    self._answer(self.server)
         finally:
             if server := self.server:
-                self.server = None
-                with suppress(OSError), socket.socket(fileno=os.dup(server.fileno())) as end:
-                    end.shutdown(socket.SHUT_RDWR)
                 server.close()
                 self.pooler.give_back(None)
 
+    def _is_answered(self, kind: bytes) -> bool:
+        """A query is, and what ends a group; the end of a copy only if a query began it, else a Sync follows."""
+        if kind in {b"Q", b"P"}:
+            self._is_simple = kind == b"Q"
+        return kind in {b"Q", b"S"} or (kind in {b"c", b"f"} and self._is_simple)
+
     def _answer(self, server: Server) -> None:
-        """Pass on what the server says, until it is given back."""
-        with suppress(OSError, EOFError, psycopg.Error), os.fdopen(os.dup(server.fileno()), "rb", 0) as raw:
-            while True:
+        """Pass on what the server says, until it waits for the client; then it is given back, if that is the mode."""
+        with os.fdopen(os.dup(server.fileno()), "rb", 0) as raw:
+            frame = b""
+            while frame[:1] not in {b"G", b"Z"}:
+                self._await(raw)
                 frame = _frame(raw)
-                self.pooler.flowing.wait()
-                is_over = frame == IDLE and self.pooler.mode == "transaction"
-                if is_over:
+                if frame == IDLE and self.pooler.mode == "transaction":
                     self.server = None
                     self.pooler.give_back(server)
                 self.client.sendall(frame)
-                if is_over:
-                    return
+
+    def _await(self, raw: BinaryIO) -> None:
+        """Afterwards the server has said something; EOFError if the client left before."""
+        while not (self.pooler.flowing.is_set() and select([raw], [], [], LOOK_SECONDS)[0]):
+            if select([self.client], [], [], 0)[0] and not self.client.recv(1, socket.MSG_PEEK):
+                raise EOFError
+            self.pooler.flowing.wait(LOOK_SECONDS)
 
 
 def _log_in(client: socket.socket, stream: BinaryIO, upstream: str) -> bool:

@@ -3,10 +3,12 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg.pq import TransactionStatus
 from sqlalchemy import text
 
 from etl.commands.check import Checks, check_warehouse
@@ -16,6 +18,7 @@ from etl.sandbox.faults import rules
 from etl.sandbox.faults.answers import meanwhile
 from etl.warehouse import connections, guard, migrating, session, tables
 from tests.account import Account, running
+from tests.chaos.process import wait_until
 from tests.commands.command import Command
 from tests.warehouse.pooler import Pooler, pooled
 
@@ -119,7 +122,21 @@ def test_session_mode(acme: Account, size: int) -> None:
         first, second = behind.sync(), behind.sync()
 
         assert [0, 0] == [first.exit_code, second.exit_code]
-        assert 0 == acme.value(LOCKS)
+        wait_until(lambda: 0 == acme.value(LOCKS))  # the pooler hangs up in its own time
+
+
+def test_closing_what_is_waited_for(acme: Account) -> None:
+    """Whoever waits on a connection is woken before it is freed, and nobody waits for a server that is silent."""
+    connection = connections.open_engine(acme.url).connect()
+    driver = connections.driver_of(connection)
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(driver.execute, "SELECT pg_catalog.pg_sleep(60)")
+        wait_until(lambda: driver.info.transaction_status is TransactionStatus.ACTIVE)
+        connections.close(connection)
+
+        with pytest.raises(psycopg.OperationalError):
+            waiting.result(timeout=10)
+    assert driver.closed
 
 
 def test_another_process_than_the_session(acme: Account) -> None:
