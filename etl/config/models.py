@@ -27,6 +27,7 @@ from etl.config.fields import (
     required_address,
     visible_secret,
 )
+from etl.errors import UsageError
 
 # API host, identity host: docs.talkdesk.com/docs/how-to-guarantee-your-app-works-in-all-regions
 _HOSTS = {
@@ -157,8 +158,8 @@ class WarehouseSettings(Settings):
         description="warehouse, postgresql://…; what it leaves out comes from libpq's own variables and files "
         "(PGPASSWORD, .pgpass, PGSSLMODE, …); without it an embedded one",
     )
-    home: Path = Field(
-        default_factory=lambda: user_data_path("talkdesk-etl"),
+    home: Path | None = Field(
+        default=None,
         description="folder of the embedded database; without it the user's data folder",
     )
     rejected_keep_days: Count = Field(
@@ -183,11 +184,22 @@ class WarehouseSettings(Settings):
 
     @field_validator("home")
     @classmethod
-    def _absolute(cls, home: Path) -> Path:
+    def _absolute(cls, home: Path | None, info: ValidationInfo) -> Path | None:
+        """None if the user has no home folder (a container's user id without a name), and needs none."""
         try:
-            return home.expanduser().absolute()
+            return (home or user_data_path("talkdesk-etl")).expanduser().absolute()
         except RuntimeError as error:
-            raise ValueError(str(error)) from None
+            if info.data.get("database_url", True):  # or that is wrong, which is said by itself
+                return None
+            what = f"{error}: write the whole path" if home else "is required where the user has no home folder"
+            raise ValueError(f"{what}; or set DATABASE_URL") from None
+
+    @property
+    def embedded_home(self) -> Path:
+        """The folder of the embedded database."""
+        if self.home is None:
+            raise UsageError("TALKDESK_ETL_HOME: is required where the user has no home folder")
+        return self.home
 
 
 def _pem(key: SecretStr) -> SecretStr:

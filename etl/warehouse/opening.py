@@ -22,7 +22,7 @@ def warehouse_url(settings: WarehouseSettings) -> Iterator[str]:
         return
     from etl.warehouse import embedded  # noqa: PLC0415 - only those without DATABASE_URL pay for it
 
-    with embedded.running(settings.home) as url:
+    with embedded.running(settings.embedded_home) as url:
         migrate(url)
         yield url
 

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from tests import postgres
 from tests.account import NOTHING, RESOURCES, Account
 from tests.commands.command import Command, Finished
+from tests.commands.conftest import settings
 from tests.expected import require_level
 
 KEYS = {"run_id", "outcome", "dry_run", "accounts", "rejected", "requests", "seconds", "errors"}
@@ -35,6 +37,25 @@ def require_promised(said: Finished) -> Any:
     assert {int} == {type(found["rejected"]), type(found["requests"])}
     assert isinstance(found["seconds"], float | int)
     return found
+
+
+# Who runs it
+
+NAMELESS = """
+import os, sys
+if os.geteuid() == 0:
+    os.setreuid(54321, 0)
+from etl.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_a_user_without_name_and_home(acme: Account) -> None:
+    """As in a container: everything works that needs no embedded database."""
+    program = ["env", "-u", "HOME", "-u", "XDG_DATA_HOME", sys.executable, "-c", NAMELESS]
+    nobody = Command(settings(acme), program)
+
+    assert [0, 0, 0] == [nobody(*arguments).code for arguments in (["sync"], ["status"], ["query", "SELECT 1"])]
 
 
 # What is said

@@ -2,8 +2,10 @@
 
 import base64
 import os
+import pwd
 import re
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -500,8 +502,8 @@ def test_warehouse_by_default(tmp_path: Path) -> None:
     warehouse = load_warehouse()
 
     assert (None, 90) == (warehouse.database_url, warehouse.rejected_keep_days)
-    assert warehouse.home.is_relative_to(tmp_path)
-    assert "talkdesk-etl" == warehouse.home.name
+    assert warehouse.embedded_home.is_relative_to(tmp_path)
+    assert "talkdesk-etl" == warehouse.embedded_home.name
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
@@ -523,6 +525,24 @@ def test_home_of_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(UsageError, match=r"^TALKDESK_ETL_HOME: "):
         load_warehouse()
+
+
+def test_a_user_without_a_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's user id without a name needs one for the embedded database alone."""
+
+    def nobody(number: int) -> NoReturn:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.delenv("XDG_DATA_HOME")
+
+    with pytest.raises(UsageError, match=r"^TALKDESK_ETL_HOME: is required .* DATABASE_URL"):
+        load_warehouse()
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u@h/d")
+    assert load_warehouse().home is None
+    monkeypatch.setenv("TALKDESK_ETL_HOME", "/srv/talkdesk")
+    assert Path("/srv/talkdesk") == load_warehouse().embedded_home
 
 
 def test_reading_settings_changes_no_environment() -> None:
