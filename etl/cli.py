@@ -233,6 +233,8 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
     with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_status(connection, max_age=age, accounts=config.account_names())
     code = FOUND if found.stale else DONE
+    if quiet and not code and not as_json:
+        return code
     return told(code, lambda: print_json(found.to_json()) if as_json else found.print())
 
 

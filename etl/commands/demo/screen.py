@@ -138,7 +138,7 @@ def _show_next(console: Console) -> None:
     command = _command()
     lines = {
         "your account": f"write {', '.join(SETTINGS)} into .env,\nthen {command} check && {command} sync",
-        "every hour": f"7 * * * *  cd {shlex.quote(str(Path.cwd()))} && {command} sync -q",
+        "every hour": f"crontab -e, and there, as one line:\n{cron_line('7 * * * *', 'sync -q')}",
         "ask with SQL": f'{command} query "{QUESTION}"',
     }
     _title(console, "To go on")
@@ -148,10 +148,26 @@ def _show_next(console: Console) -> None:
             console.print(Text.assemble((f"{'' if place else what:<14}", "bold"), line), soft_wrap=True)
 
 
+def cron_line(when: str, arguments: str) -> str:
+    """A line for one's own crontab, to run the command in this folder: cron has another path, and splits at `%`."""
+    line = f"cd {shlex.quote(str(Path.cwd()))} && {_program()} {arguments}"
+    return f"{when}  {line.replace('%', chr(92) + '%')}"
+
+
 def _command() -> str:
     """How this very program is called from here."""
-    found = Path(sys.executable).with_name("talkdesk-etl")
-    if shutil.which("talkdesk-etl") or not found.exists():
+    found, here = _script(), Path.cwd()
+    if shutil.which("talkdesk-etl"):
         return "talkdesk-etl"
-    here = Path.cwd()
-    return shlex.quote(str(found.relative_to(here) if found.is_relative_to(here) else found))
+    return shlex.quote(str(found.relative_to(here))) if found and found.is_relative_to(here) else _program()
+
+
+def _program() -> str:
+    """How this very program is called from anywhere."""
+    found = _script() or shutil.which("talkdesk-etl")
+    return shlex.quote(str(Path(found).absolute())) if found else f"{shlex.quote(sys.executable)} -m etl"
+
+
+def _script() -> Path | None:
+    beside = Path(sys.executable).with_name("talkdesk-etl")
+    return beside if beside.exists() else None
