@@ -33,7 +33,7 @@ lint: .venv/.dev ## style, format, types and the direction of imports
 
 sql-lint: .venv/.dev ## the SQL of the migrations and the fixed statements
 	@mkdir -p build
-	$(IN)python -m etl migrate --sql > build/migrations.sql
+	$(IN)python -m etl migrate --sql --from base > build/migrations.sql
 	$(IN)python -m tests.statements > build/statements.sql
 	$(IN)squawk build/migrations.sql build/statements.sql
 

@@ -20,7 +20,7 @@ from etl.commands.help import EXIT_CODES, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
 from etl.commands.terminal import print_json, told
-from etl.errors import DONE, FOUND, EtlError, Interrupted, NotWritten, UsageError, named, one_line
+from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named, one_line
 
 if TYPE_CHECKING:
     from etl.config import WarehouseSettings
@@ -192,17 +192,21 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
 
 
 @commands.command()
-@click.option("--sql", is_flag=True, help="Print the SQL instead of running it.")
+@click.option("--sql", is_flag=True, help="Print the SQL instead of running it, from the revision of DATABASE_URL on.")
+@click.option(
+    "--from", "since", metavar="REVISION", help="With --sql: from this revision on (base: from the beginning)."
+)
 @_common
-def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+def migrate(*, sql: bool, since: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
     from etl.warehouse import migrating  # noqa: PLC0415
 
+    if since is not None and not sql:
+        raise UsageError("--from goes with --sql: what is there already says from where on")
     if sql:
-        script = migrating.migration_sql()
-        print_json({"sql": script}) if as_json else click.echo(script)
+        _print_migration(since or _stored_revision(), as_json=as_json, quiet=quiet)
         return DONE
     with _warehouse(config.load_warehouse()) as url:
         before, after = migrating.migrate(url)
@@ -213,6 +217,34 @@ def migrate(*, sql: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
             print_json({"before": before, "after": after}) if as_json else click.echo(f"the schema is at {after}{was}")
         ),
     )
+
+
+def _stored_revision() -> str:
+    """Where the warehouse is; an embedded one is migrated by itself, so that without DATABASE_URL all is printed."""
+    from etl import config  # noqa: PLC0415
+    from etl.warehouse import migrating  # noqa: PLC0415
+
+    settings = config.load_warehouse()
+    if settings.database_url is None:
+        return migrating.BASE
+    try:
+        with _warehouse(settings) as url:
+            return migrating.stored_revision(url)
+    except DatabaseError as error:
+        raise DatabaseError(f"{error}; or say from which revision on: --from REVISION") from None
+
+
+def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
+    from etl.warehouse import migrating  # noqa: PLC0415
+    from etl.warehouse.tables import REVISION  # noqa: PLC0415
+
+    script = migrating.migration_sql(since)
+    if as_json:
+        print_json({"sql": script, "from": since, "to": REVISION})
+    elif script:
+        click.echo(script)
+    elif not quiet:
+        click.echo(f"the schema is at {since} already: there is nothing to run", err=True)
 
 
 @commands.command(epilog=EXIT_CODES)

@@ -37,7 +37,7 @@ def run(connection: Connection | None) -> None:
     configure(connection)
     with context.begin_transaction():
         if connection is None:
-            for statement in (*RAILS, CREATE):
+            for statement in RAILS if context.get_starting_revision_argument() else (*RAILS, CREATE):
                 context.execute(statement)
         context.run_migrations()
 

@@ -31,10 +31,9 @@ from etl.extract.client import Client
 from etl.extract.endpoints import IMPORTS, SCOPES
 from etl.extract.hal import Page
 from etl.threads import parallel
-from etl.warehouse import connections, migrating, opening, sqlstates
+from etl.warehouse import connections, migrating, opening, rights, sqlstates
 from etl.warehouse.session import Warehouse
-from etl.warehouse.sql import statement
-from etl.warehouse.tables import REVISION, metadata
+from etl.warehouse.tables import REVISION
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,17 +42,6 @@ T = TypeVar("T")
 
 OLDEST_POSTGRES = 15
 PATIENCE_SECONDS = 15  # a person waits for the answer
-READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
-DELETED_FROM = frozenset(
-    {
-        "coverage_folded",
-        "import_record_errors",
-        "import_records",
-        "rejected_items",
-        "sync_run_resources",
-        "sync_runs",
-    }
-)
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
 ADVICE: dict[type[EtlError], str] = {
@@ -240,9 +228,9 @@ def check_warehouse(checks: Checks, settings: WarehouseSettings, stop: threading
         with sqlstates.translated(), engine.connect() as connection:
             checks.attempt("database version", lambda: require_version(connection), "PostgreSQL {}".format)
             checks.attempt("encoding", lambda: _encoding(connection), str)
-            rights = checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
+            may = checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
             schema = checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)
-        if rights and schema:
+        if may and schema:
             check_work(checks, engine, stop)
         else:
             checks.skip(*NEEDS_SCHEMA, blamed=next(item for item in reversed(checks.items) if not item.ok))
@@ -307,18 +295,11 @@ def require_version(connection: Connection) -> int:
 
 
 def require_rights(connection: Connection) -> bool:
-    """Raise if the role lacks a right; a role that may create the schema has them all afterwards."""
-    needed = [
-        (table.name, right)
-        for table in metadata.sorted_tables
-        for right in (*READ_AND_WRITE, *(("DELETE",) if table.name in DELETED_FROM else ()))
-    ]
-    tables, rights = zip(*needed, ("alembic_version", "SELECT"), strict=True)
+    """Raise if the role lacks a right, with the statements that give it."""
     with sqlstates.translated():
-        found = connection.execute(statement("missing_rights"), {"tables": list(tables), "rights": list(rights)})
-        missing = sorted(found.scalars())
-    if missing:
-        raise DatabaseError(f"the role lacks rights: GRANT {'; GRANT '.join(missing)}")
+        lacking = rights.lacking_to_sync(connection)
+    if lacking:
+        raise DatabaseError(f"the role lacks rights: {'; '.join(lacking)}")
     return True
 
 

@@ -8,13 +8,15 @@ from psycopg import errors as pg
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from etl.errors import DatabaseError, one_line
+from etl.errors import DatabaseError, UsageError, one_line
+from etl.warehouse import rights, sqlstates
 from etl.warehouse.connections import open_engine
 from etl.warehouse.sql import statement
 from etl.warehouse.sqlstates import translated
 from etl.warehouse.tables import REVISION, SCHEMA, metadata
 
 MOST_SHOWN = 40
+BASE = "base"
 VERSIONS = f"{SCHEMA}.alembic_version"
 PUT_BACK = (
     "restore it from a backup, or, if this version made the tables, write its revision there by hand: "
@@ -49,18 +51,43 @@ def migrate(url: str) -> tuple[str | None, str]:
             return before, REVISION
         config = _alembic()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
-        connection.commit()
+        try:
+            command.upgrade(config, "head")
+            connection.commit()
+        except DBAPIError as error:
+            connection.rollback()
+            raise DatabaseError(_failed(connection, error)) from None
         return before, REVISION
 
 
-def migration_sql() -> str:
-    """The SQL that brings an empty database to head."""
+def _failed(connection: Connection, error: DBAPIError) -> str:
+    """Why a migration failed, what it met, and, where rights were lacking, the statements that give them."""
+    met = sqlstates.object_met(error)
+    said = f"the migration met: {met}" if met else "the migration failed"
+    if isinstance(error.orig, pg.InsufficientPrivilege) and (lacking := rights.lacking_to_migrate(connection)):
+        return f"{said}; the role lacks rights: {'; '.join(lacking)}"
+    return f"{said}; {sqlstates.describe(error)}"
+
+
+def migration_sql(since: str = BASE) -> str:
+    """The SQL that brings a schema of that revision to head, by default an empty database; nothing if it is there."""
     from alembic import command  # noqa: PLC0415 - see _alembic
 
+    if since not in (known := {BASE, *_known()}):
+        raise UsageError(
+            f"--from {one_line(since)[:MOST_SHOWN]}: no such revision: {', '.join(sorted(known))} are known"
+        )
+    if since == REVISION:
+        return ""
     output = io.StringIO()
-    command.upgrade(_alembic(output), "head", sql=True)
+    command.upgrade(_alembic(output), f"{since}:head", sql=True)
     return output.getvalue()
+
+
+def stored_revision(url: str) -> str:
+    """The revision of the warehouse, `base` if it was never migrated."""
+    with translated(), open_engine(url, read_only=True).connect() as connection:
+        return revision(connection) or BASE
 
 
 def require_head(connection: Connection) -> None:
@@ -98,9 +125,6 @@ def _rows(connection: Connection) -> list[str | None] | None:
                 return None
             case pg.UndefinedColumn():
                 raise DatabaseError(f"{VERSIONS} is not Alembic's table: rename it, and {PUT_BACK}") from None
-            case pg.InsufficientPrivilege():
-                grants = f"GRANT USAGE ON SCHEMA {SCHEMA}; GRANT SELECT ON {VERSIONS}"
-                raise DatabaseError(f"the role lacks a right: {grants}") from None
         raise
 
 

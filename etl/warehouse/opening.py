@@ -8,10 +8,11 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Connection
 
 from etl.config import WarehouseSettings
-from etl.errors import UsageError
+from etl.errors import DatabaseError, UsageError
 from etl.warehouse.connections import open_engine
 from etl.warehouse.migrating import migrate, require_head
-from etl.warehouse.sqlstates import translated
+from etl.warehouse.rights import lacking_to_read
+from etl.warehouse.sqlstates import Denied, translated
 
 
 @contextmanager
@@ -40,5 +41,12 @@ def _readable(url: str) -> str:
 def read_only(url: str) -> Iterator[Connection]:
     """A connection to a schema at head, on which nothing can be written."""
     with translated(), open_engine(url, read_only=True).connect() as connection:
-        require_head(connection)
-        yield connection
+        try:
+            with translated():
+                require_head(connection)
+                yield connection
+        except Denied:
+            connection.rollback()
+            if not (lacking := lacking_to_read(connection)):
+                raise
+            raise DatabaseError(f"the role lacks rights: {'; '.join(lacking)}") from None

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import psycopg
 from sqlalchemy.exc import DBAPIError
 
-from etl.errors import DatabaseError, NotStorable
+from etl.errors import DatabaseError, EtlError, NotStorable, one_line
 
 # Classes and codes of SQLSTATE that mean the end of the connection: the network, a shutdown, somebody's time limit.
 LOST = ("08", "57P01", "57P02", "57P03", "57P05", "25P03")
@@ -37,6 +37,9 @@ NOT_OF_THE_ITEM = (
 # … of which these may be for one item alone: it takes longer than statement_timeout, or more memory than there is.
 OF_THE_ITEM = ("57014", "53200")
 
+NAMES_OBJECTS = ("0A", "2B", "3F", "42", "55")
+"""Classes whose messages, while the schema is changed, name parts of it alone."""
+
 WORDS: dict[str, str] = {
     "22": "a value does not fit into its column",
     "22P05": "the encoding of the database lacks a character: UTF8 has all",
@@ -46,7 +49,7 @@ WORDS: dict[str, str] = {
     "XX000": "it is more than the database can take in",
     "28": "the database refused the login: check user and password",
     "3D000": "the database does not exist: create it, or correct DATABASE_URL",
-    "42501": "the role lacks a right: see the GRANTs in the README",
+    "42501": "the role lacks a right: `talkdesk-etl check` says which a sync needs",
     "42P01": "the schema is not complete: restore it from a backup, or rename it and begin anew",
     "3F000": "the schema does not exist: run `talkdesk-etl migrate`",
     "25006": "the database is read-only",
@@ -61,14 +64,24 @@ WORDS: dict[str, str] = {
 }
 
 
+class Denied(DatabaseError):
+    """The role lacks a right."""
+
+
 @contextmanager
 def translated() -> Iterator[None]:
     """Inside, an error of the driver becomes a `DatabaseError`, or `NotStorable`, in one line that says what to do."""
     try:
         yield
     except (DBAPIError, psycopg.Error) as error:
-        state = getattr(driver_error(error), "sqlstate", None) or ""
-        raise (NotStorable if state[:2] in NOT_STORABLE else DatabaseError)(describe(error)) from None
+        raise _kind(error)(describe(error)) from None
+
+
+def _kind(error: BaseException) -> type[EtlError]:
+    state = getattr(driver_error(error), "sqlstate", None) or ""
+    if state[:2] in NOT_STORABLE:
+        return NotStorable
+    return Denied if state == "42501" else DatabaseError
 
 
 def driver_error(error: BaseException) -> psycopg.Error | None:
@@ -107,6 +120,15 @@ def describe(error: BaseException) -> str:
     state = found.sqlstate or ""
     words = WORDS.get(state) or WORDS.get(state[:2]) or "the database reported an error"
     return f"{words} (SQLSTATE {state}, {type(found).__name__})"
+
+
+def object_met(error: BaseException) -> str:
+    """What a statement of a migration ran into, in the server's words, which name the object and no row."""
+    found = driver_error(error)
+    if found is None or not (found.sqlstate or "").startswith(NAMES_OBJECTS):
+        return ""
+    said = (found.diag.message_primary, found.diag.message_detail if (found.sqlstate or "")[:2] == "2B" else None)
+    return one_line("; ".join(" ".join(part.split()) for part in said if part))
 
 
 def _first_line(error: psycopg.Error) -> str:

@@ -576,5 +576,5 @@ def test_the_reader_and_the_program(program: Program, sandbox: Sandbox, urls: di
     said = program("sync", "-q", DATABASE_URL=urls["talkdesk_reader"])
 
     assert [DONE, DONE, DatabaseError.exit_code] == [asked.code, status.code, said.code]
-    assert "the role lacks a right: see the GRANTs in the README" in said.text
+    assert "the role lacks a right: `talkdesk-etl check` says which" in said.text
     assert set() == leaks(said.text, sandbox)

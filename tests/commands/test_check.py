@@ -202,15 +202,10 @@ def test_role_without_rights(settings: pytest.MonkeyPatch, database_url: str, se
     """The message lists the GRANTs; given them, the role has all that a sync needs."""
     with role(server_url, database_url) as (name, url), psycopg.connect(database_url, autocommit=True) as owner:
         settings.setenv("DATABASE_URL", url)
-        message = failures(checked())["rights"]
-        grants = message.partition(": ")[2].split("; ")
-        for grant in grants:
-            owner.execute(sql.SQL("{} TO {}").format(sql.SQL(grant), sql.Identifier(name)))
+        grants = failures(checked())["rights"].partition(": ")[2]
+        owner.execute(grants.encode())
 
-        assert "GRANT USAGE ON SCHEMA talkdesk" in grants
-        assert "GRANT DELETE, INSERT, SELECT, UPDATE ON talkdesk.import_records" in grants
-        assert "GRANT INSERT, SELECT, UPDATE ON talkdesk.imports" in grants
-        assert "GRANT SELECT ON talkdesk.alembic_version" in grants
+        assert f"GRANT USAGE ON SCHEMA talkdesk TO {name}; " in grants
         assert {} == failures(checked())
 
 

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from alembic import command as alembic
 
 from etl import __version__, cli, errors
 from etl.cli import commands
+from etl.warehouse.tables import REVISION
 from tests.account import Account
 from tests.commands.command import CHECKOUT, Command
+from tests.migrations.test_migrations import turn
 
 GOLDEN = CHECKOUT / "tests" / "golden"
 NAMES = sorted(commands.commands)
@@ -200,6 +203,32 @@ def test_migrate_in_sql(bare: Command, empty_url: str) -> None:
     assert (0, "") == (said.code, said.err)
     assert "the schema is at " in bare("migrate", DATABASE_URL=empty_url).out
     assert said.out.strip() == bare("migrate", "--sql", "--json").json["sql"].strip()
+
+
+def test_migrate_in_sql_from_where_the_warehouse_is(bare: Command, database_url: str) -> None:
+    """Only what it lacks; nothing, if it lacks nothing; and without a look, if told so."""
+    head = bare("migrate", "--sql", DATABASE_URL=database_url)
+    turn(database_url, alembic.downgrade, "0003")
+    said, told = bare("migrate", "--sql", DATABASE_URL=database_url), bare("migrate", "--sql", "--from", "0003")
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(said.out.encode())
+
+    assert (0, "") == (head.code, head.out)
+    assert "nothing to run" in head.err
+    assert said == told
+    assert (0, "") == (said.code, said.err)
+    assert f"the schema is at {REVISION}\n" == bare("migrate", DATABASE_URL=database_url).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--sql", "--from", "0815"], 2), (["--from", "0003"], 2), (["--sql"], 6)]
+)
+def test_migrate_in_sql_from_nowhere(bare: Command, arguments: list[str], code: int) -> None:
+    """A revision that nobody knows, one that would mean nothing, and one that cannot be read."""
+    said = bare("migrate", *arguments, DATABASE_URL=NOWHERE)
+
+    assert (code, "") == (said.code, said.out)
+    assert "--from" in said.err
 
 
 def test_a_schema_of_another_version(command: Command, acme: Account) -> None:

@@ -1,0 +1,43 @@
+"""What a role lacks for what it wants to do, in statements that whoever owns the schema can paste."""
+
+from sqlalchemy import Connection
+
+from etl.warehouse.sql import statement
+from etl.warehouse.tables import metadata
+
+READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
+DELETED_FROM = frozenset(
+    {
+        "coverage_folded",
+        "import_record_errors",
+        "import_records",
+        "rejected_items",
+        "sync_run_resources",
+        "sync_runs",
+    }
+)
+
+
+def lacking_to_sync(connection: Connection) -> list[str]:
+    """The statements; a role that may create the schema has all rights in it afterwards."""
+    needed = [
+        (table.name, right)
+        for table in metadata.sorted_tables
+        for right in (*READ_AND_WRITE, *(("DELETE",) if table.name in DELETED_FROM else ()))
+    ]
+    tables, rights = zip(*needed, ("alembic_version", "SELECT"), strict=True)
+    return _lacking(connection, "lacking_to_sync", tables=list(tables), rights=list(rights))
+
+
+def lacking_to_read(connection: Connection) -> list[str]:
+    """The statements for all that a reader may see: of rejected items not the items, which may be anybody's data."""
+    return _lacking(connection, "lacking_to_read")
+
+
+def lacking_to_migrate(connection: Connection) -> list[str]:
+    """The statements; what is there may be changed by its owner alone."""
+    return _lacking(connection, "lacking_to_migrate")
+
+
+def _lacking(connection: Connection, name: str, **values: list[str]) -> list[str]:
+    return list(connection.execute(statement(name), values).scalars())
