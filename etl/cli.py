@@ -32,10 +32,18 @@ log = logging.getLogger("etl")
 LIVE_SECONDS = 3.0
 
 NOTHING: dict[str, dict[str, Any]] = {
-    "sync": {"run_id": None, "dry_run": False, "accounts": {}, "rejected": 0, "requests": 0, "seconds": 0.0},
-    "status": {"accounts": {}, "stale": []},
-    "verify": {"level": False, "differences": []},
-    "check": {"ok": False, "items": []},
+    "sync": {
+        "run_id": None,
+        "warehouse": None,
+        "dry_run": False,
+        "accounts": {},
+        "rejected": 0,
+        "requests": 0,
+        "seconds": 0.0,
+    },
+    "status": {"warehouse": None, "accounts": {}, "stale": []},
+    "verify": {"warehouse": None, "level": False, "differences": []},
+    "check": {"warehouse": None, "ok": False, "items": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
 
@@ -165,6 +173,7 @@ def _warehouse(settings: "WarehouseSettings") -> Iterator[str]:
     """The warehouse's URL; inside, a signal unwinds what is open, for an embedded one wants to be stopped."""
     from etl.warehouse import opening  # noqa: PLC0415
 
+    opening.warn_of_embedded(settings)
     on_signals(raise_stop)
     with opening.warehouse_url(settings) as url:
         yield url
@@ -176,7 +185,7 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
     from etl import config  # noqa: PLC0415
     from etl.commands.progress import progress_bar  # noqa: PLC0415
     from etl.sync.accounts import sync_accounts  # noqa: PLC0415
-    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse import connections, opening  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
     with _warehouse(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
@@ -184,6 +193,7 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
             connections.open_engine(url),
             accounts,
             options,
+            warehouse=opening.warehouse_name(settings),
             keep_rejected=timedelta(days=settings.rejected_keep_days),
             keep_runs=timedelta(days=settings.runs_keep_days),
             stop=stop_on_signals(),
@@ -262,8 +272,10 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
     from etl.warehouse import opening  # noqa: PLC0415
 
     age = parse_duration(max_age) if max_age else None
-    with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
-        found = read_status(connection, max_age=age, accounts=config.account_names())
+    settings = config.load_warehouse()
+    with _warehouse(settings) as url, opening.read_only(url) as connection:
+        name = opening.warehouse_name(settings)
+        found = read_status(connection, max_age=age, accounts=config.account_names(), warehouse=name)
     code = FOUND if found.stale else DONE
     if quiet and not code and not as_json:
         return code
@@ -304,10 +316,12 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     from etl import config  # noqa: PLC0415
     from etl.commands.verification import print_verification  # noqa: PLC0415
     from etl.verify import verify_accounts  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
 
     settings, chosen = config.load(accounts)
     with _warehouse(settings) as url:
-        found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals())
+        name = opening.warehouse_name(settings)
+        found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals(), warehouse=name)
     return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else print_verification(found))
 
 

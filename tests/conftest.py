@@ -51,7 +51,11 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No setting, `.env`, proxy or warehouse of the developer reaches a test."""
+    """No setting, `.env`, proxy or warehouse of the developer or of another test reaches a test."""
+    from etl.config import sources  # noqa: PLC0415 - if it is broken, other tests still run
+
+    sources._dotenv.cache_clear()
+    sources.warn_of_unknown.cache_clear()
     for name in os.environ:
         ours = name.startswith(("TALKDESK_", "PG")) or name == "DATABASE_URL"
         if ours or name.lower().endswith("_proxy"):

@@ -67,8 +67,9 @@ class Tried(NamedTuple):
 
 @dataclass
 class Checks:
-    """What was tried so far, in order."""
+    """What was tried so far, in order, and which warehouse it was."""
 
+    warehouse: str | None = None
     items: list[Tried] = field(default_factory=list)
 
     @property
@@ -108,7 +109,7 @@ class Checks:
 
     def to_json(self) -> dict[str, Any]:
         """The object that `check --json` prints."""
-        return {"ok": self.ok, "items": [item.to_json() for item in self.items]}
+        return {"warehouse": self.warehouse, "ok": self.ok, "items": [item.to_json() for item in self.items]}
 
     def print(self) -> None:
         """Print a line per item on stdout, for people."""
@@ -126,6 +127,8 @@ class Checks:
             sign = Text("ok", style="green") if item.ok else Text("fail", style="bold red")
             grid.add_row(sign, Text(item.what), Text(item.message))
         console.print(grid)
+        if self.warehouse:
+            console.print(f"warehouse {self.warehouse}", markup=False, soft_wrap=True)
         failed = sum(not item.ok for item in self.items)
         console.print(f"{failed} of {len(self.items)} items failed" if failed else "ready: talkdesk-etl sync")
 
@@ -217,11 +220,10 @@ def _in_background(call: Callable[[], T], stop: threading.Event) -> T:
 
 def check_warehouse(checks: Checks, settings: WarehouseSettings, stop: threading.Event) -> None:
     """Connection, version, encoding, rights, schema; then what a sync does there, rolled back."""
-    where = "embedded" if settings.database_url is None else "DATABASE_URL"
+    checks.warehouse = _if_right(lambda: opening.warehouse_name(settings))
+    opening.warn_of_embedded(settings)
     with ExitStack() as stack:
-        engine = checks.attempt(
-            "database", lambda: stack.enter_context(_opened(settings)), lambda _: f"{where}: connected"
-        )
+        engine = checks.attempt("database", lambda: stack.enter_context(_opened(settings)), lambda _: "connected")
         if engine is None:
             checks.skip(*NEEDS_CONNECTION)
             return

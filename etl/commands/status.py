@@ -79,10 +79,12 @@ class Status:
 
     accounts: dict[str, AccountStatus]
     stale: list[str]
+    warehouse: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `status --json`."""
         return {
+            "warehouse": self.warehouse,
             "accounts": {name: account.to_json() for name, account in self.accounts.items()},
             "stale": self.stale,
         }
@@ -95,6 +97,8 @@ class Status:
         """Print a table, then what needs somebody's attention; nothing is cut off when nobody looks."""
         if not console.is_terminal:
             console.width = UNBOUNDED
+        if self.warehouse:
+            console.print(f"warehouse {self.warehouse}", markup=False, soft_wrap=True)
         if not self.accounts:
             console.print("nothing was ever synced into this warehouse")
             return
@@ -113,7 +117,13 @@ class Status:
             yield f"stale: {', '.join(self.stale)}"
 
 
-def read_status(connection: Connection, *, max_age: timedelta | None = None, accounts: Iterable[str] = ()) -> Status:
+def read_status(
+    connection: Connection,
+    *,
+    max_age: timedelta | None = None,
+    accounts: Iterable[str] = (),
+    warehouse: str | None = None,
+) -> Status:
     """The state of every account that the warehouse knows, and of `accounts` even if it does not."""
     with translated():
         health = connection.execute(select(_view("sync_health", *ResourceStatus._fields, "resource"))).all()
@@ -125,7 +135,7 @@ def read_status(connection: Connection, *, max_age: timedelta | None = None, acc
         found[row.account].resources[row.resource] = _resource(row)
     for row in sorted(gaps):
         found[row.account].gaps.append(Gap(row.gap_from.astimezone(UTC), row.gap_to.astimezone(UTC)))
-    return Status(found, _stale(found, max_age))
+    return Status(found, _stale(found, max_age), warehouse)
 
 
 def _view(name: str, *columns: str) -> FromClause:

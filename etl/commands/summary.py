@@ -41,4 +41,5 @@ def _troubles(outcome: SyncOutcome) -> Iterator[str]:
 
 def _ending(outcome: SyncOutcome) -> str:
     dry = " (dry run: nothing was written)" if outcome.dry_run else ""
-    return f"{outcome.outcome} in {outcome.seconds:.1f} s{dry}"
+    where = f", warehouse {outcome.warehouse}" if outcome.warehouse else ""
+    return f"{outcome.outcome} in {outcome.seconds:.1f} s{dry}{where}"

@@ -49,7 +49,8 @@ def _lines(found: Verification) -> Iterator[str]:
         yield "to repair: talkdesk-etl sync --full"
     for account, counts in found.compared.items():
         yield f"{account}: compared {', '.join(f'{counts[resource]:,} {resource}' for resource in RESOURCES)}"
-    yield verdict(found)
+    where = f"warehouse {found.warehouse}: " if found.warehouse else ""
+    yield f"{where}{verdict(found)}"
 
 
 def verdict(found: Verification) -> str:

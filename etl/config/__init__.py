@@ -1,6 +1,14 @@
 """Settings from the environment, `.env` and an optional TOML file."""
 
 from etl.config.models import AccountSettings, WarehouseSettings
-from etl.config.sources import account_names, load, load_accounts, load_warehouse
+from etl.config.sources import account_names, load, load_accounts, load_warehouse, real_accounts
 
-__all__ = ["AccountSettings", "WarehouseSettings", "account_names", "load", "load_accounts", "load_warehouse"]
+__all__ = [
+    "AccountSettings",
+    "WarehouseSettings",
+    "account_names",
+    "load",
+    "load_accounts",
+    "load_warehouse",
+    "real_accounts",
+]

@@ -4,6 +4,7 @@ Not by python-dotenv: it cuts an unquoted value at ` #`, which passwords may hol
 """
 
 import re
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 
 from etl.errors import UsageError
@@ -29,14 +30,24 @@ def read_dotenv(path: Path) -> dict[str, str]:
     taken off, and a quoted value may go over several lines; in it, too, nothing is expanded and nothing escaped.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except (FileNotFoundError, IsADirectoryError):
         return {}
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError:
-        raise UsageError(f"{path} cannot be read: no text") from None
-    return _settings(text, path)
+    return _settings(_text(content, path), path)
+
+
+def _text(content: bytes, path: Path) -> str:
+    """The text, with the ends of lines that Python takes for such."""
+    if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        raise UsageError(f"{path} line 1 cannot be read: the file is UTF-16, save it as UTF-8")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path} line {line} cannot be read: no text in UTF-8") from None
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _settings(text: str, path: Path) -> dict[str, str]:

@@ -45,6 +45,8 @@ def postgres_url(secret: SecretStr) -> SecretStr:
     Of an address whose user or password holds a character that had to be percent-encoded, libpq takes a part for host,
     port or name of the database, and quotes it in its complaints.
     """
+    if not secret.get_secret_value():
+        raise ValueError("is empty: give the warehouse's address, or unset it for the embedded database")
     scheme, separator, rest = secret.get_secret_value().partition("://")
     if not separator or scheme not in {"postgres", "postgresql", "postgresql+psycopg"}:
         raise ValueError("should begin with postgresql://")
@@ -55,6 +57,14 @@ def postgres_url(secret: SecretStr) -> SecretStr:
             "in user, password and database the characters @ : / ? % must be percent-encoded (@ is %40)"
         )
     return SecretStr(f"postgresql://{rest}")
+
+
+def is_local(url: str) -> bool:
+    """True if the address leads to this machine, as a sandbox's does."""
+    try:
+        return _is_loopback(urlsplit(url).hostname or "")
+    except ValueError:
+        return False
 
 
 def _is_loopback(host: str) -> bool:

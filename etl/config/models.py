@@ -180,7 +180,7 @@ class WarehouseSettings(Settings):
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
-        return url and postgres_url(url)
+        return None if url is None else postgres_url(url)
 
     @field_validator("home")
     @classmethod

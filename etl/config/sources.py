@@ -1,18 +1,23 @@
 """Where settings come from: the environment, `.env`, and a TOML file with many accounts."""
 
+import logging
 import os
 import re
 import tomllib
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from difflib import get_close_matches
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ConfigDict, Field, ValidationError
 
 from etl.config.dotenv import read_dotenv
+from etl.config.fields import is_local
 from etl.config.models import AccountSettings, Settings, WarehouseSettings
 from etl.errors import UsageError
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
@@ -20,6 +25,7 @@ S = TypeVar("S", bound=Settings)
 # Whoever gives one of these in an account's table has chosen a way to sign in; the environment's is another one.
 _WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file", "key_id"})
 _NO_VARIABLES = frozenset({"name", "private_key"})
+DOTENV = Path(".env")
 _PLACE = re.compile(r" \(at [^()]*\)\Z")
 
 
@@ -72,6 +78,15 @@ def load_accounts(names: Sequence[str] = ()) -> tuple[AccountSettings, ...]:
     if problems:
         raise UsageError("; ".join(dict.fromkeys(problems)))
     return tuple(account for account in built if account is not None)
+
+
+def real_accounts() -> tuple[str, ...]:
+    """The names of the configured accounts that are not read from this machine, as a sandbox is; none if unreadable."""
+    try:
+        given = _given_accounts()
+    except UsageError:
+        return ()
+    return tuple(name for name, said in given.items() if name and not is_local(str(said.values.get("api_url", ""))))
 
 
 def account_names() -> tuple[str, ...]:
@@ -136,10 +151,51 @@ def _tables(file: str) -> dict[str, dict[str, Any]]:
 
 
 def _variables(settings: type[Settings]) -> dict[str, str]:
-    """What `.env` and the environment say of these settings; the environment wins, and what is empty says nothing."""
-    given = {name: value for said in (read_dotenv(Path(".env")), os.environ) for name, value in said.items() if value}
+    """What `.env` and the environment say of these settings; the environment wins, and what is empty says nothing.
+
+    Only an empty `DATABASE_URL` does: whoever wrote it meant some warehouse, and no other must be taken for it.
+    """
+    dotenv = _dotenv()
+    warn_of_unknown()
+    if isinstance(dotenv, UsageError):
+        raise dotenv
+    given = {
+        name: value for said in (dotenv, os.environ) for name, value in said.items() if value or name == "DATABASE_URL"
+    }
     variables = settings.variables()
     return {variables[name]: value for name, value in given.items() if name in variables}
+
+
+@cache
+def _dotenv() -> dict[str, str] | UsageError:
+    """What `.env` says, or what is wrong with it; it is read once in a process, for it may be a pipe."""
+    try:
+        return read_dotenv(DOTENV)
+    except UsageError as error:
+        return error
+
+
+@cache
+def warn_of_unknown() -> None:
+    """Say, once in a process, which names look like settings and are none, each with the setting nearest to it."""
+    dotenv = _dotenv()
+    for place, said in (("", os.environ), (f"{DOTENV}: ", {} if isinstance(dotenv, UsageError) else dotenv)):
+        for name in sorted(said):
+            if name.upper().startswith("TALKDESK_") and name not in _known():
+                log.warning("%s%s is no setting: the nearest is %s", place, name, _nearest(name))
+
+
+def _nearest(name: str) -> str:
+    """The variable most like it; what all have in common says nothing."""
+    bare = {variable.removeprefix("TALKDESK_"): variable for variable in sorted(_known())}
+    return bare[get_close_matches(name.upper().removeprefix("TALKDESK_"), bare, n=1, cutoff=0)[0]]
+
+
+@cache
+def _known() -> frozenset[str]:
+    """The variables that mean something."""
+    variables = {**WarehouseSettings.variables(), **AccountSettings.variables(), **ConfigFile.variables()}
+    return frozenset(variable for variable, key in variables.items() if key not in _NO_VARIABLES)
 
 
 def _built(settings: type[S], given: _Given) -> S:

@@ -27,13 +27,14 @@ def sync_accounts(
     keep_rejected: timedelta,
     keep_runs: timedelta,
     stop: threading.Event,
+    warehouse: str | None = None,
     show: Callable[[Progress], None] = lambda _: None,
 ) -> SyncOutcome:
     """What the sync of these accounts came to; one that fails leaves the others alone.
 
-    A stop ends them all, and so does a database that is gone.
+    A stop ends them all, and so does a database that is gone. `warehouse` is what people call it.
     """
-    outcome = SyncOutcome(_run_id(), options.dry_run)
+    outcome = SyncOutcome(_run_id(), options.dry_run, warehouse)
     engine = comparing(engine) if options.dry_run else engine
     started = time.perf_counter()
     ended: EtlError | None = None

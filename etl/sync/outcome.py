@@ -89,6 +89,7 @@ class SyncOutcome:
 
     run_id: str
     dry_run: bool
+    warehouse: str | None = None
     accounts: list[AccountOutcome] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -119,6 +120,7 @@ class SyncOutcome:
         """The object that `sync --json` prints."""
         return {
             "run_id": self.run_id,
+            "warehouse": self.warehouse,
             "outcome": self.outcome,
             "dry_run": self.dry_run,
             "accounts": {account.account: _counts(account) for account in self.accounts},

@@ -34,13 +34,18 @@ from etl.verify.versioned import Finding, compare_absent, compare_rows
 
 
 def verify_accounts(
-    url: str, accounts: Iterable[AccountSettings], *, deep: bool, stop: threading.Event
+    url: str,
+    accounts: Iterable[AccountSettings],
+    *,
+    deep: bool,
+    stop: threading.Event,
+    warehouse: str | None = None,
 ) -> Verification:
-    """How the warehouse differs from the source.
+    """How the warehouse, which people call `warehouse`, differs from the source.
 
     `deep` names each record and column, and looks for damage in what the source can no longer be asked for.
     """
-    verification = Verification()
+    verification = Verification(warehouse=warehouse)
     with open_session(url, stop=stop) as session:
         for settings in accounts:
             with contained(verification, session, settings.name), closing(Client(settings, stop=stop)) as client:

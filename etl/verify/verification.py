@@ -44,6 +44,7 @@ class Verification:
     differences: list[Difference] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     compared: dict[str, Counter[str]] = field(default_factory=dict)
+    warehouse: str | None = None
 
     def fail(self, account: str, error: EtlError, *, resource: str | None, import_id: str | None = None) -> None:
         """Afterwards the error is among the failures."""
@@ -67,6 +68,7 @@ class Verification:
     def to_json(self) -> dict[str, Any]:
         """The object that `verify --json` prints."""
         return {
+            "warehouse": self.warehouse,
             "level": self.level,
             "differences": [difference.to_json() for difference in self.differences],
             "compared": {

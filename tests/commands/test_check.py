@@ -320,5 +320,5 @@ def test_json_keys() -> None:
     """The keys that the contract promises."""
     found = checked().to_json()
 
-    assert {"ok", "items"} == set(found)
+    assert {"warehouse", "ok", "items"} == set(found)
     assert {"what", "ok", "message"} == set(found["items"][0])

@@ -25,10 +25,10 @@ SCRIPT = Command(program=[str(Path(sys.executable).parent / "talkdesk-etl")])
 NOWHERE = "postgresql://loader:planted-password@127.0.0.1:1/warehouse"
 SOMEBODY = {"TALKDESK_ACCOUNT": "acme", "TALKDESK_CLIENT_ID": "nobody", "TALKDESK_CLIENT_SECRET": "planted-secret"}
 PROMISED = {
-    "sync": {"run_id", "outcome", "dry_run", "accounts", "rejected", "requests", "seconds", "errors"},
-    "status": {"accounts", "stale"},
-    "verify": {"level", "differences"},
-    "check": {"ok", "items"},
+    "sync": {"run_id", "warehouse", "outcome", "dry_run", "accounts", "rejected", "requests", "seconds", "errors"},
+    "status": {"warehouse", "accounts", "stale"},
+    "verify": {"warehouse", "level", "differences"},
+    "check": {"warehouse", "ok", "items"},
 }
 
 

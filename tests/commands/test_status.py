@@ -64,7 +64,7 @@ def test_an_empty_warehouse(connection: Connection) -> None:
     """Nothing is known, and that is said."""
     status = read_status(connection, max_age=HOUR)
 
-    assert {"accounts": {}, "stale": []} == status.to_json()
+    assert {"warehouse": None, "accounts": {}, "stale": []} == status.to_json()
     assert "nothing was ever synced into this warehouse\n" == rendered(status)
 
 

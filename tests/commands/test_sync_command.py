@@ -183,11 +183,14 @@ def test_the_embedded_warehouse(command: Command, session_folder: Path) -> None:
     """Without a database named there is one all the same; it is migrated by itself and keeps what was synced."""
     home = session_folder / uuid4().hex[:8]
     home.mkdir(mode=0o711)
-    command.variables |= {"DATABASE_URL": "", "TALKDESK_ETL_HOME": str(home / "home")}
+    del command.variables["DATABASE_URL"]
+    command.variables |= {"TALKDESK_ETL_HOME": str(home / "home")}
     try:
         first, second = command("sync", "--json"), command("sync", "--json")
 
         assert [0, 0] == [first.code, second.code]
+        assert f"embedded {home / 'home'}" == first.json["warehouse"]
+        assert "DATABASE_URL" not in first.err  # a sandbox is at home there
         assert 12 == first.json["accounts"]["acme"]["imports"]["inserted"]
         assert 12 == second.json["accounts"]["acme"]["imports"]["unchanged"]
     finally:

@@ -4,6 +4,7 @@ import base64
 import os
 import pwd
 import re
+import threading
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,7 +19,15 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from pydantic import ValidationError
 
-from etl.config import AccountSettings, WarehouseSettings, load, load_accounts, load_warehouse
+from etl.config import (
+    AccountSettings,
+    WarehouseSettings,
+    account_names,
+    load,
+    load_accounts,
+    load_warehouse,
+    real_accounts,
+)
 from etl.config.keys import algorithm_of
 from etl.errors import UsageError
 
@@ -248,9 +257,68 @@ def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_env_file_that_is_no_text(monkeypatch: pytest.MonkeyPatch) -> None:
     """A `.env` that cannot be read is named."""
-    Path(".env").write_bytes(b"TALKDESK_ACCOUNT=\xff\xfe\n")
+    Path(".env").write_bytes(b"A=1\nTALKDESK_ACCOUNT=\xff\xfe\n")
 
-    assert ".env cannot be read: no text" == problem(monkeypatch)
+    assert ".env line 2 cannot be read: no text in UTF-8" == problem(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("expected", "content"),
+    [("acme", b"\xef\xbb\xbfTALKDESK_ACCOUNT=acme\n"), (".env line 2 is no NAME=value", b"A=1\nwhat?\nand?\n")],
+)
+def test_env_file_that_is_a_pipe(monkeypatch: pytest.MonkeyPatch, expected: str, content: bytes) -> None:
+    """Whoever asks later, in the same process, hears the same: nobody writes it a second time."""
+    os.mkfifo(".env")
+    writer = threading.Thread(target=lambda: Path(".env").write_bytes(content))
+    writer.start()
+    said = problem(monkeypatch, TALKDESK_ACCOUNT=None, TALKDESK_CLIENT_ID=None)
+    writer.join()
+
+    assert said == problem(monkeypatch, TALKDESK_ACCOUNT=None, TALKDESK_CLIENT_ID=None)
+    assert expected in (said, *account_names_if_any())
+
+
+def account_names_if_any() -> tuple[str, ...]:
+    """What is configured, nothing if that cannot be told."""
+    try:
+        return account_names()
+    except UsageError:
+        return ()
+
+
+def test_an_empty_database_url(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sets it means a warehouse: neither the embedded one nor that of `.env` is taken for it."""
+    Path(".env").write_text("DATABASE_URL=postgresql://u@elsewhere/d\n")
+    monkeypatch.setenv("DATABASE_URL", "")
+
+    with pytest.raises(UsageError, match=r"^DATABASE_URL: is empty"):
+        load_warehouse()
+
+
+def test_unknown_names(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """Each is said once, with the nearest setting, wherever it stands; no value is."""
+    Path(".env").write_text(f"TALKDESK_ACOUNT={SECRET}\nOTHER=1\n")
+    monkeypatch.setenv("TALKDESK_DATABASE_URL", SECRET)
+    monkeypatch.setenv("TALKDESK_PRIVATE_KEY", SECRET)
+    monkeypatch.setenv("talkdesk_region", "eu")
+    load_warehouse()
+    load_warehouse()
+
+    assert [
+        "TALKDESK_DATABASE_URL is no setting: the nearest is DATABASE_URL",
+        "TALKDESK_PRIVATE_KEY is no setting: the nearest is TALKDESK_PRIVATE_KEY_FILE",
+        "talkdesk_region is no setting: the nearest is TALKDESK_REGION",
+        ".env: TALKDESK_ACOUNT is no setting: the nearest is TALKDESK_ACCOUNT",
+    ] == caplog.messages
+
+
+def test_real_accounts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sandbox on this machine is none, however little else is said of an account."""
+    assert () == real_accounts()
+    monkeypatch.setenv("TALKDESK_ACCOUNT", "acme")
+    assert ("acme",) == real_accounts()
+    monkeypatch.setenv("TALKDESK_API_URL", "http://[::1]:8800")
+    assert () == real_accounts()
 
 
 @pytest.mark.usefixtures("set_all")
