@@ -5,7 +5,6 @@ Commands import what they need when they run, so that `--help` stays quick.
 
 import gc
 import json
-import logging
 import os
 import shlex
 import sys
@@ -16,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etl import __version__
+from etl.commands import talk
 from etl.commands.help import EXIT_CODES, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
-from etl.commands.terminal import print_json, told
-from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named, one_line
+from etl.commands.terminal import console, print_json, told
+from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named
 
 if TYPE_CHECKING:
     from etl.config import WarehouseSettings
     from etl.sync.outcome import SyncOutcome
     from etl.sync.run import Options
-
-log = logging.getLogger("etl")
 
 LIVE_SECONDS = 3.0
 
@@ -75,7 +73,7 @@ def main() -> int:
 
 
 def _report(message: str, code: int, *, wants_json: bool) -> int:
-    click.echo(f"talkdesk-etl: {message}", err=True)
+    talk.complain(message)
     _report_json(message, code, wants_json=wants_json)
     return code
 
@@ -103,17 +101,9 @@ def _common(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _talk(*, quiet: bool, verbose: bool) -> None:
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_OneLine("%(levelname)s %(message)s"))
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    log.setLevel(logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO)
+    from etl.config import log_format  # noqa: PLC0415
 
-
-class _OneLine(logging.Formatter):
-    """Ids come from the source, and may hold what breaks a line or steers a terminal."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return one_line(super().format(record))
+    talk.begin(quiet=quiet, verbose=verbose, form=log_format())
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
@@ -156,10 +146,10 @@ def sync(**arguments: Any) -> int:
 def _print_outcome(outcome: "SyncOutcome", arguments: dict[str, Any]) -> None:
     if arguments["as_json"]:
         print_json(outcome.to_json())
-    elif not arguments["quiet"] or outcome.exit_code:
+    elif not arguments["quiet"]:
         from etl.commands.summary import summary  # noqa: PLC0415
 
-        click.echo(summary(outcome))
+        click.echo(summary(outcome, width=console().width))
 
 
 def _options(arguments: dict[str, Any], window: Any) -> "Options":
@@ -184,10 +174,11 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
 
     from etl import config  # noqa: PLC0415
     from etl.commands.progress import progress_bar  # noqa: PLC0415
-    from etl.sync.accounts import sync_accounts  # noqa: PLC0415
+    from etl.sync.accounts import new_run_id, sync_accounts  # noqa: PLC0415
     from etl.warehouse import connections, opening  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
+    talk.name_run(run_id := new_run_id())
     with _warehouse(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
         return sync_accounts(
             connections.open_engine(url),
@@ -198,6 +189,7 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
             keep_runs=timedelta(days=settings.runs_keep_days),
             stop=stop_on_signals(),
             show=show,
+            run_id=run_id,
         )
 
 
@@ -314,14 +306,15 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     """Compare source and warehouse and list every difference; writes nothing."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
+    from etl.commands.progress import progress_bar  # noqa: PLC0415
     from etl.commands.verification import print_verification  # noqa: PLC0415
     from etl.verify import verify_accounts  # noqa: PLC0415
     from etl.warehouse import opening  # noqa: PLC0415
 
     settings, chosen = config.load(accounts)
-    with _warehouse(settings) as url:
+    with _warehouse(settings) as url, progress_bar(quiet=quiet) as show:
         name = opening.warehouse_name(settings)
-        found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals(), warehouse=name)
+        found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals(), warehouse=name, show=show)
     return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else print_verification(found))
 
 
@@ -330,10 +323,16 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
 def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Try everything that a first sync needs, and say per item what is wrong and what to do."""
     _talk(quiet=quiet, verbose=verbose)
-    from etl.commands.check import check_everything  # noqa: PLC0415
+    from etl.commands.check import Tried, check_everything, print_item  # noqa: PLC0415
 
-    found = check_everything(stop=stop_on_signals())
-    return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else found.print())
+    def show(item: Tried) -> None:
+        if not as_json and not (quiet and item.ok):
+            told(item.exit_code, lambda: print_item(item))
+
+    found = check_everything(stop=stop_on_signals(), show=show)
+    if quiet and not as_json:
+        return found.exit_code
+    return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else click.echo(found.verdict()))
 
 
 @commands.command()

@@ -17,6 +17,7 @@
 `PARTLY_DONE` (8) and `FOUND` (9) are outcomes of a run, not errors.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -125,3 +126,25 @@ class Failure:
     def to_json(self) -> dict[str, Any]:
         """One of the `errors` that `sync --json` prints."""
         return dict(vars(self))
+
+
+def failure_lines(failures: Iterable[Failure]) -> Iterator[str]:
+    """Yields each reason in one line, with the first account and import that it befell and how many there are."""
+    befallen: dict[tuple[str | None, str], list[Failure]] = {}
+    for failure in failures:
+        befallen.setdefault((failure.resource, failure.message), []).append(failure)
+    for (resource, message), those in befallen.items():
+        words = (
+            _named("account", [each.account for each in those]),
+            _named("resource", [resource]),
+            _named("import", [each.import_id for each in those]),
+            message,
+        )
+        yield one_line(" ".join(filter(None, words)))
+
+
+def _named(what: str, names: Iterable[str | None]) -> str:
+    several = list(dict.fromkeys(filter(None, names)))
+    if len(several) > 1:
+        return f"{what}s={len(several)} first={several[0]}"
+    return f"{what}={several[0]}" if several else ""

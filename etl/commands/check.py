@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import QueuePool
@@ -13,6 +13,7 @@ from sqlalchemy.pool import QueuePool
 from etl import config
 from etl.commands import terminal
 from etl.commands.rehearsal import RUN, guarded_tables, rehearse
+from etl.commands.terminal import shown
 from etl.config import AccountSettings, WarehouseSettings
 from etl.errors import (
     DONE,
@@ -35,12 +36,10 @@ from etl.warehouse import connections, migrating, opening, rights, sqlstates
 from etl.warehouse.session import Warehouse
 from etl.warehouse.tables import REVISION
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 T = TypeVar("T")
 
 OLDEST_POSTGRES = 15
+SIGN_WIDTH, WHAT_WIDTH = 4, 18
 PATIENCE_SECONDS = 15  # a person waits for the answer
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
@@ -71,6 +70,7 @@ class Checks:
 
     warehouse: str | None = None
     items: list[Tried] = field(default_factory=list)
+    show: Callable[[Tried], object] = lambda _: None
 
     @property
     def ok(self) -> bool:
@@ -91,51 +91,53 @@ class Checks:
         except EtlError as error:
             self.fail(what, error)
             return None
-        self.items.append(Tried(what, ok=True, message=say(result)))
+        self._note(Tried(what, ok=True, message=say(result)))
         return result
 
     def fail(self, what: str, error: EtlError) -> None:
         """Afterwards the failure is among the items, with advice."""
         advice = ADVICE.get(type(error))
         message = f"{error}; {advice}" if advice else str(error)
-        self.items.append(Tried(what, ok=False, message=message, exit_code=error.exit_code))
+        self._note(Tried(what, ok=False, message=message, exit_code=error.exit_code))
 
     def skip(self, *whats: str, blamed: Tried | None = None) -> None:
         """Afterwards what could not be tried is among the items; an item is to blame, by default the last one."""
         blamed = blamed or self.items[-1]
         for what in whats:
             message = f"not tried: first {blamed.what} must be right"
-            self.items.append(Tried(what, ok=False, message=message, exit_code=blamed.exit_code))
+            self._note(Tried(what, ok=False, message=message, exit_code=blamed.exit_code))
+
+    def _note(self, item: Tried) -> None:
+        self.items.append(item)
+        self.show(item)
 
     def to_json(self) -> dict[str, Any]:
         """The object that `check --json` prints."""
         return {"warehouse": self.warehouse, "ok": self.ok, "items": [item.to_json() for item in self.items]}
 
-    def print(self) -> None:
-        """Print a line per item on stdout, for people."""
-        self.render(terminal.console())
-
-    def render(self, console: "Console") -> None:
-        """Print a line per item, and what to do next."""
-        from rich.table import Table  # noqa: PLC0415 - takes a while, and machines do not need it
-        from rich.text import Text  # noqa: PLC0415
-
-        grid = Table(box=None, pad_edge=False, show_header=False)
-        for name in ("sign", "what", "message"):
-            grid.add_column(name, overflow="fold")
-        for item in self.items:
-            sign = Text("ok", style="green") if item.ok else Text("fail", style="bold red")
-            grid.add_row(sign, Text(item.what), Text(item.message))
-        console.print(grid)
-        if self.warehouse:
-            console.print(f"warehouse {self.warehouse}", markup=False, soft_wrap=True)
+    def verdict(self) -> str:
+        """What it all comes to, of which warehouse, and what to do next."""
         failed = sum(not item.ok for item in self.items)
-        console.print(f"{failed} of {len(self.items)} items failed" if failed else "ready: talkdesk-etl sync")
+        where = f"warehouse {shown(self.warehouse)}\n" if self.warehouse else ""
+        return where + (f"{failed} of {len(self.items)} items failed" if failed else "ready: talkdesk-etl sync")
 
 
-def check_everything(*, stop: threading.Event) -> Checks:
-    """What a first sync needs, item by item, tried as far as the items before allow."""
-    checks = Checks()
+def print_item(item: Tried) -> None:
+    """Print an item on stdout, for people."""
+    from rich.table import Table  # noqa: PLC0415 - takes a while, and machines do not need it
+    from rich.text import Text  # noqa: PLC0415
+
+    sign = Text("ok", style="green") if item.ok else Text("fail", style="bold red")
+    grid = Table(box=None, pad_edge=False, show_header=False)
+    for width in (SIGN_WIDTH, max(WHAT_WIDTH, len(item.what)), None):
+        grid.add_column(min_width=width, overflow="fold")
+    grid.add_row(sign, Text(shown(item.what)), Text(shown(item.message)))
+    terminal.console().print(grid)
+
+
+def check_everything(*, stop: threading.Event, show: Callable[[Tried], object] = lambda _: None) -> Checks:
+    """What a first sync needs, item by item, tried as far as the items before allow; each is shown as it is known."""
+    checks = Checks(show=show)
     found = checks.attempt(
         "settings", config.load, lambda found: ", ".join(f"account {each.name}" for each in found[1])
     )

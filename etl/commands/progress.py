@@ -5,34 +5,41 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from etl.commands.terminal import console
-from etl.sync.run import Progress
+from etl.warehouse.counts import Progress
 
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A function that shows progress on stderr: what is being done, how many of how many, rows a second, time left."""
+    """A function that shows progress on stderr, a line for each account: how many of how many, rows a second.
+
+    It stays below what is logged, fits a narrow terminal, and leaves nothing behind.
+    """
     if quiet or not sys.stderr.isatty():
         yield lambda _: None
         return
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn  # noqa: PLC0415 - only a terminal pays
-    from rich.progress import Progress as Bar  # noqa: PLC0415
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import Progress as Bar  # noqa: PLC0415 - only a terminal pays for it
+    from rich.table import Column  # noqa: PLC0415
 
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rows]:,} rows, {task.fields[speed]:,.0f}/s"),
-        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
+        BarColumn(10, complete_style="green", finished_style="green", pulse_style="green"),
+        MofNCompleteColumn(table_column=Column(no_wrap=True)),
+        TextColumn("{task.fields[speed]:,.0f} rows/s", table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(table_column=Column(no_wrap=True)),
     )
-    with Bar(*columns, console=console(sys.stderr), transient=True) as bar:
-        tasks: dict[tuple[str, str], TaskID] = {}
+    with Bar(*columns, console=console(sys.stderr), transient=True, redirect_stdout=False) as bar:
+        tasks: dict[str, tuple[str, TaskID]] = {}
 
         def show(progress: Progress) -> None:
-            key = (progress.account, progress.resource)
-            if key not in tasks:
-                tasks[key] = bar.add_task(f"{progress.account} {progress.resource}", rows=0, speed=0)
-            task = bar.tasks[tasks[key]]
-            speed = progress.rows / task.elapsed if task.elapsed else 0
-            bar.update(tasks[key], completed=progress.done, total=progress.total, rows=progress.rows, speed=speed)
+            resource, task = tasks.get(progress.account, ("", TaskID(-1)))
+            if resource != progress.resource:
+                if resource:
+                    bar.remove_task(task)
+                task = bar.add_task(f"{progress.account} {progress.resource}", total=None, speed=0)
+                tasks[progress.account] = progress.resource, task
+            elapsed = next(each.elapsed for each in bar.tasks if each.id == task)
+            speed = progress.rows / elapsed if elapsed else 0
+            bar.update(task, completed=progress.done, total=progress.total, speed=speed)
 
         yield show

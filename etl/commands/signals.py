@@ -18,6 +18,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 INTERRUPTED = 130
+SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 _NOTHING_YET = (
     b'{"outcome":"interrupted","errors":[{"account":null,"resource":null,"import_id":null,'
     b'"exit_code":130,"message":"interrupted"}]}\n'
@@ -59,6 +60,8 @@ def stop_on_signals() -> threading.Event:
 
     def on_signal(*_: object) -> None:
         if stop.is_set():
+            if os.isatty(2):
+                os.write(2, SHOW_CURSOR)
             os._exit(INTERRUPTED)
         stop.set()
 

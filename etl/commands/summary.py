@@ -2,25 +2,27 @@
 
 from collections.abc import Iterator
 
-from etl.errors import one_line
+from etl.commands.terminal import UNBOUNDED
 from etl.sync.outcome import AccountOutcome, SyncOutcome
 from etl.warehouse.counts import RESOURCES
 
 COLUMNS = ("read", "inserted", "updated", "unchanged", "removed", "rejected")
 
 
-def summary(outcome: SyncOutcome) -> str:
-    """A table of counts, what failed or was rejected, and how it ended."""
-    return "\n".join((*_table(outcome), *_troubles(outcome), _ending(outcome)))
+def summary(outcome: SyncOutcome, *, width: int = UNBOUNDED) -> str:
+    """A table of counts, what is still rejected, and how it ended; what failed was said on stderr."""
+    return "\n".join((*_table(outcome, width), *_standing(outcome), _ending(outcome)))
 
 
-def _table(outcome: SyncOutcome) -> Iterator[str]:
+def _table(outcome: SyncOutcome, width: int) -> Iterator[str]:
+    """Where there is little room, it leaves out what says nothing: the only account, and what nothing befell."""
     rows = [row for account in outcome.accounts for row in _rows(account)]
     if not rows:
         return
-    width = max(len(row[0]) for row in [("account", ""), *rows])
-    for account, resource, *counts in [("account", "resource", *COLUMNS), *rows]:
-        yield f"{account:<{width}}  {resource:<18}" + "".join(f"{count:>11}" for count in counts)
+    lines = _aligned([("account", "resource", *COLUMNS), *rows], gap=3)
+    if len(lines[0]) > width:
+        lines = _aligned(_without_the_idle([("account", "resource", *COLUMNS), *rows]), gap=2)
+    yield from lines
 
 
 def _rows(account: AccountOutcome) -> Iterator[tuple[str, ...]]:
@@ -30,13 +32,28 @@ def _rows(account: AccountOutcome) -> Iterator[tuple[str, ...]]:
             yield account.account, resource, *(f"{counts[name]:,}" for name in COLUMNS)
 
 
-def _troubles(outcome: SyncOutcome) -> Iterator[str]:
-    for failure in outcome.failures:
-        where = " ".join(filter(None, (failure.account, failure.resource, failure.import_id)))
-        yield one_line(f"failed: {where}: {failure.message}")
+def _without_the_idle(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+    columns = [column for column in zip(*rows, strict=True) if column[0] == "read" or set(column[1:]) != {"0"}]
+    if len(set(columns[0][1:])) == 1:
+        del columns[0]
+    return list(zip(*columns, strict=True))
+
+
+def _aligned(rows: list[tuple[str, ...]], *, gap: int) -> list[str]:
+    """Each row as a line, words to the left and numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    names = rows[0].index("resource") + 1
+    return [
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(row[:names], widths, strict=False))
+        + "".join(f"{cell:>{width + gap}}" for cell, width in zip(row[names:], widths[names:], strict=True))
+        for row in rows
+    ]
+
+
+def _standing(outcome: SyncOutcome) -> Iterator[str]:
     rejected = sum(note.counts.rejected for account in outcome.accounts for note in account.resources.values())
-    if rejected:
-        yield f"rejected: {rejected} item(s) could not be loaded, see talkdesk.rejected_items"
+    if rejected and not any(account.new_rejected for account in outcome.accounts):
+        yield f"rejected: {rejected} item(s) could not be loaded, as before: see talkdesk.rejected_items"
 
 
 def _ending(outcome: SyncOutcome) -> str:

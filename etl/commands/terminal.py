@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from etl.commands.streams import ReaderLeft
+from etl.commands.talk import complain
 from etl.errors import NotWritten
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def told(code: int, say: Callable[[], object]) -> int:
     except ReaderLeft:
         pass
     except NotWritten as error:
-        click.echo(f"talkdesk-etl: {error}", err=True)
+        complain(str(error))
     return code
 
 

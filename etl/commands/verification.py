@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from etl.commands import terminal
 from etl.commands.terminal import UNBOUNDED, shown
+from etl.errors import failure_lines
 from etl.verify.verification import Difference, Kind, Verification
 from etl.warehouse.counts import RESOURCES
 
@@ -38,9 +39,8 @@ def render(found: Verification, console: "Console") -> None:
 
 
 def _lines(found: Verification) -> Iterator[str]:
-    for failure in found.failures:
-        where = " ".join(filter(None, (failure.account, failure.resource, failure.import_id)))
-        yield f"not compared: {where}: {failure.message}"
+    for line in failure_lines(found.failures):
+        yield f"not compared: {line}"
     kinds = Counter(difference.kind for difference in found.differences)
     for kind, words in WORDS.items():
         if kinds[kind]:

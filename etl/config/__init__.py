@@ -1,7 +1,7 @@
 """Settings from the environment, `.env` and an optional TOML file."""
 
 from etl.config.models import AccountSettings, WarehouseSettings
-from etl.config.sources import account_names, load, load_accounts, load_warehouse, real_accounts
+from etl.config.sources import account_names, load, load_accounts, load_warehouse, log_format, real_accounts
 
 __all__ = [
     "AccountSettings",
@@ -10,5 +10,6 @@ __all__ = [
     "load",
     "load_accounts",
     "load_warehouse",
+    "log_format",
     "real_accounts",
 ]

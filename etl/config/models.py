@@ -177,6 +177,15 @@ class WarehouseSettings(Settings):
         description="days to keep runs in the ledger; what coverage_gaps and sync_health need of older ones stays",
     )
 
+    log_format: Literal["text", "json"] = Field(
+        default="text", validation_alias="TALKDESK_LOG_FORMAT", description="text or json: form of the lines on stderr"
+    )
+
+    @field_validator("log_format", mode="before")
+    @classmethod
+    def _in_any_case(cls, word: object) -> object:
+        return word.strip().lower() if isinstance(word, str) else word
+
     @field_validator("database_url")
     @classmethod
     def _postgres(cls, url: SecretStr | None) -> SecretStr | None:

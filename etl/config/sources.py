@@ -89,6 +89,13 @@ def real_accounts() -> tuple[str, ...]:
     return tuple(name for name, said in given.items() if name and not is_local(str(said.values.get("api_url", ""))))
 
 
+def log_format() -> str:
+    """The form of what is logged; asked for before anything can be said, so that what is wrong is said later."""
+    dotenv, name = _dotenv(), "TALKDESK_LOG_FORMAT"
+    given = os.environ.get(name) or ("" if isinstance(dotenv, UsageError) else dotenv.get(name, ""))
+    return given.strip().lower()
+
+
 def account_names() -> tuple[str, ...]:
     """The names of the accounts that are configured, whether or not their settings are complete."""
     return tuple(filter(None, _given_accounts()))

@@ -9,17 +9,18 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine
 
 from etl.config import AccountSettings
-from etl.errors import EtlError, Interrupted
+from etl.errors import EtlError, Failure, Interrupted
 from etl.extract.client import Client
-from etl.sync.outcome import AccountOutcome, SyncOutcome
+from etl.sync.outcome import AccountOutcome, SyncOutcome, say_failures
 from etl.sync.pipeline import sync_account
-from etl.sync.run import AccountRun, Options, Progress
+from etl.sync.run import AccountRun, Options
+from etl.warehouse.counts import Progress
 from etl.warehouse.ledger import RunKey
 from etl.warehouse.session import Warehouse
 from etl.warehouse.writing import comparing
 
 
-def sync_accounts(
+def sync_accounts(  # noqa: PLR0913 - named, all but three
     engine: Engine,
     accounts: Iterable[AccountSettings],
     options: Options,
@@ -29,20 +30,23 @@ def sync_accounts(
     stop: threading.Event,
     warehouse: str | None = None,
     show: Callable[[Progress], None] = lambda _: None,
+    run_id: str | None = None,
 ) -> SyncOutcome:
     """What the sync of these accounts came to; one that fails leaves the others alone.
 
     A stop ends them all, and so does a database that is gone. `warehouse` is what people call it.
     """
-    outcome = SyncOutcome(_run_id(), options.dry_run, warehouse)
+    outcome = SyncOutcome(run_id or new_run_id(), options.dry_run, warehouse)
     engine = comparing(engine) if options.dry_run else engine
     started = time.perf_counter()
     ended: EtlError | None = None
+    skipped: list[Failure] = []
     for settings in accounts:
         account = AccountOutcome(settings.name)
         outcome.accounts.append(account)
         if ended := Interrupted("interrupted") if stop.is_set() else ended:
             account.fail(ended)
+            skipped += account.failures
             continue
         with account.contained():
             run = AccountRun(
@@ -59,10 +63,12 @@ def sync_accounts(
             )
             sync_account(run)
             ended = run.warehouse.reason_to_end
+        account.say()
+    say_failures(skipped)
     outcome.seconds = time.perf_counter() - started
     return outcome
 
 
-def _run_id() -> str:
+def new_run_id() -> str:
     """Ids in the order of time keep the ledger's index, and so an idle run's WAL, small."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"

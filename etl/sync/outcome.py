@@ -6,7 +6,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from etl.errors import DONE, PARTLY_DONE, EtlError, Failure, Interrupted, LockHeld, WarehouseReplaced, named
+from etl.errors import (
+    DONE,
+    PARTLY_DONE,
+    EtlError,
+    Failure,
+    Interrupted,
+    LockHeld,
+    WarehouseReplaced,
+    failure_lines,
+    named,
+)
 from etl.warehouse.counts import RESOURCES, Counts, Traffic
 
 log = logging.getLogger(__name__)
@@ -38,13 +48,20 @@ class AccountOutcome:
     is_void: bool = False
 
     def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
-        """Afterwards the error is among the failures, once, and was said."""
+        """Afterwards the error is among the failures, once."""
         self.is_void = self.is_void or isinstance(error, WarehouseReplaced)
         failure = Failure(self.account, resource, import_id, error.exit_code, str(error))
         if failure not in self.failures:
             self.failures.append(failure)
-            places = {"account": self.account, "resource": resource, "import": import_id}
-            log.error("%s %s", " ".join(f"{name}={place}" for name, place in places.items() if place), error)
+            for line in failure_lines([failure]):
+                log.debug("%s", line)
+
+    def say(self) -> None:
+        """Say what went wrong, each reason once."""
+        say_failures(self.failures)
+        if self.new_rejected:
+            message = "account=%s %d item(s) could not be loaded: see talkdesk.rejected_items"
+            log.warning(message, self.account, self.new_rejected)
 
     @contextmanager
     def contained(self) -> Iterator[None]:
@@ -81,6 +98,12 @@ class AccountOutcome:
     def ledger_outcome(self) -> str:
         """The ledger's word: a busy account leaves no row, so one that has a row lost its lock on the way."""
         return "failed" if self.outcome == "busy" else self.outcome
+
+
+def say_failures(failures: Iterable[Failure]) -> None:
+    """Say each reason once, on stderr."""
+    for line in failure_lines(failures):
+        log.error("%s", line)
 
 
 @dataclass

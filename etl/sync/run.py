@@ -21,7 +21,7 @@ from etl.reading.reader import Source
 from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
 from etl.warehouse import ledger
-from etl.warehouse.counts import Traffic
+from etl.warehouse.counts import Progress, Traffic
 from etl.warehouse.ledger import RunKey
 from etl.warehouse.session import REPLACED, Warehouse
 
@@ -48,16 +48,6 @@ class Options(NamedTuple):
     def wants_case_fields(self) -> bool:
         """A backfill leaves the case fields alone unless it asks for them."""
         return self.only == "case-fields" or (self.only is None and self.window is None)
-
-
-class Progress(NamedTuple):
-    """How far a resource is; `total` is None while nobody knows."""
-
-    account: str
-    resource: str
-    done: int
-    total: int | None
-    rows: int
 
 
 @dataclass
@@ -122,6 +112,7 @@ class AccountRun:
         """Inside, whatever fails ends these resources alone; their counts reach the ledger whatever happens."""
         notes = {each: ResourceOutcome() for each in (name, *more)}
         self.outcome.resources.update(notes)
+        self.show(Progress(self.account, name, 0, None, 0))
         before, started = self.client.counts, time.perf_counter()
         with self._contained(name):
             try:

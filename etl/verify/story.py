@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -31,6 +31,7 @@ from etl.verify.records import (
 from etl.verify.session import Session, open_session
 from etl.verify.verification import Difference, Verification
 from etl.verify.versioned import Finding, compare_absent, compare_rows
+from etl.warehouse.counts import Progress
 
 
 def verify_accounts(
@@ -40,6 +41,7 @@ def verify_accounts(
     deep: bool,
     stop: threading.Event,
     warehouse: str | None = None,
+    show: Callable[[Progress], None] = lambda _: None,
 ) -> Verification:
     """How the warehouse, which people call `warehouse`, differs from the source.
 
@@ -50,7 +52,7 @@ def verify_accounts(
         for settings in accounts:
             with contained(verification, session, settings.name), closing(Client(settings, stop=stop)) as client:
                 source = Source.of(settings, client, stop=stop)
-                comparison = Comparison(settings, source, session, verification, deep=deep)
+                comparison = Comparison(settings, source, session, verification, deep=deep, show=show)
                 verify_imports(comparison)
                 verify_case_fields(comparison)
                 if deep:
@@ -82,6 +84,7 @@ class Comparison:
     session: Session
     verification: Verification
     deep: bool
+    show: Callable[[Progress], None]
     since: datetime = field(init=False)
 
     def __post_init__(self) -> None:
@@ -96,6 +99,7 @@ class Comparison:
     @contextmanager
     def resource(self, name: str) -> Iterator[None]:
         """Inside, whatever fails ends this resource alone."""
+        self.progress(name)
         with contained(self.verification, self.session, self.name, resource=name):
             yield
 
@@ -112,6 +116,11 @@ class Comparison:
     def count(self, resource: str, number: int) -> None:
         """Afterwards so many more rows count as compared."""
         self.verification.compared.setdefault(self.name, Counter())[resource] += number
+
+    def progress(self, resource: str, done: int = 0, total: int | None = None) -> None:
+        """Show how far the resource is."""
+        rows = self.verification.compared.get(self.name, Counter())[resource]
+        self.show(Progress(self.name, resource, done, total, rows))
 
 
 def verify_imports(comparison: Comparison) -> None:
@@ -176,6 +185,7 @@ def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collectio
     found = list[Difference]()
     ids = [link.import_id for link in links]
     pending = comparison.session.read(load.pending_imports, account=comparison.name, ids=ids)
+    done = 0
     for batch in read_records(comparison.source, links, known=set(ids)):
         for records in batch:
             if records.failure is not None:
@@ -185,6 +195,8 @@ def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collectio
             is_moving = difference.key in pending or difference.key in moving
             found.append(difference._replace(kind="moved") if is_moving else difference)
         comparison.count("import_records", sum(len(records.rows or ()) for records in readable))
+        done += len(batch)
+        comparison.progress("import_records", done, len(links))
     return found
 
 
@@ -276,6 +288,7 @@ def verify_history(comparison: Comparison) -> None:
         (found.resource, found.key) for found in comparison.verification.differences if found.account == comparison.name
     }
     with comparison.resource("imports"):
+        comparison.progress("history")
         for resource, finding in comparison.session.read(
             lambda connection: [*compare_history(connection, comparison.name)]
         ):

@@ -1,9 +1,19 @@
 """What a sync counts per resource: the outcomes of items and rows, the traffic, and where the time went."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 RESOURCES = ("imports", "import_records", "case_fields", "case_field_entries")
+
+
+class Progress(NamedTuple):
+    """How far a resource is; `total` is None while nobody knows."""
+
+    account: str
+    resource: str
+    done: int
+    total: int | None
+    rows: int
 
 
 @dataclass
