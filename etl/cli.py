@@ -5,27 +5,31 @@ Commands import what they need when they run, so that `--help` stays quick.
 
 import gc
 import json
+import logging
 import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from etl import __version__
 from etl.commands import talk
-from etl.commands.help import EXIT_CODES, WithSettings
+from etl.commands.help import EXIT_CODES, GET_HELP, Commands, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
-from etl.commands.terminal import console, print_json, told
+from etl.commands.terminal import console, print_json, told, use_color
 from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named
 
 if TYPE_CHECKING:
     from etl.config import WarehouseSettings
     from etl.sync.outcome import SyncOutcome
     from etl.sync.run import Options
+
+log = logging.getLogger(__name__)
 
 LIVE_SECONDS = 3.0
 
@@ -83,21 +87,36 @@ def _report_json(message: str, code: int, *, wants_json: bool) -> None:
     if wants_json and not has_begun():
         outcome = "interrupted" if code == Interrupted.exit_code else "failed"
         error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
-        nothing = NOTHING.get(next(iter(sys.argv[1:]), ""), {})
+        command = next((word for word in sys.argv[1:] if word in commands.commands), "")
+        nothing = NOTHING.get(command, {})
         # Not by msgspec: a signal may have come while it is being loaded.
         with suppress(ReaderLeft, NotWritten):
             click.echo(json.dumps({**nothing, "outcome": outcome, "errors": [error]}))
 
 
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command takes."""
+def _options_of_all(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every command takes, and that may stand before its name, too."""
     for option in (
-        click.option("--verbose", "-v", is_flag=True, help="Say more on stderr."),
+        click.option("--color", type=click.Choice(["auto", "always", "never"]), help="Colours; auto: at a terminal."),
+        click.option("--verbose", "-v", is_flag=True, help="Say more on stderr: settings, addresses, retries."),
         click.option("--quiet", "-q", is_flag=True, help="Say only what went wrong."),
         click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on stdout."),
     ):
         command = option(command)
     return command
+
+
+def _common(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The command with those options, wherever they stand."""
+
+    @wraps(command)
+    def merged(*, color: str | None, **given: Any) -> Any:
+        before = click.get_current_context().find_root().obj or {}
+        use_color(color or before.get("color") or "auto")
+        flags = {name: given[name] or before.get(name, False) for name in ("as_json", "quiet", "verbose")}
+        return command(**{**given, **flags})
+
+    return _options_of_all(merged)
 
 
 def _talk(*, quiet: bool, verbose: bool) -> None:
@@ -106,13 +125,31 @@ def _talk(*, quiet: bool, verbose: bool) -> None:
     talk.begin(quiet=quiet, verbose=verbose, form=log_format())
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}, epilog=EXIT_CODES)
+def _account_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
+    """The configured accounts that begin like this, for a shell that completes; whatever is wrong is said elsewhere."""
+    from etl import config  # noqa: PLC0415
+
+    logging.disable()
+    with suppress(Exception):
+        given = ctx.params.get("accounts") or ()
+        return [name for name in config.account_names() if name.startswith(incomplete.lower()) and name not in given]
+    return []
+
+
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"{GET_HELP}\n{EXIT_CODES}",
+)
 @click.version_option(__version__, prog_name="talkdesk-etl")
-def commands() -> None:
+@_options_of_all
+@click.pass_context
+def commands(ctx: click.Context, /, **given: Any) -> None:
     """Copy Talkdesk bulk imports, their records and errors, and case fields into Postgres, for ever.
 
     Talkdesk forgets an import after 20 days; the warehouse does not. Start with: talkdesk-etl demo
     """
+    ctx.obj = given
 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
@@ -121,6 +158,7 @@ def commands() -> None:
     "accounts",
     multiple=True,
     metavar="NAME",
+    shell_complete=_account_names,
     help="Only this account (TALKDESK_ACCOUNT, or [accounts.NAME] of TALKDESK_ETL_CONFIG); may be repeated.",
 )
 @click.option("--only", type=click.Choice(["imports", "case-fields"]), help="Only this part.")
@@ -164,6 +202,7 @@ def _warehouse(settings: "WarehouseSettings") -> Iterator[str]:
     from etl.warehouse import opening  # noqa: PLC0415
 
     opening.warn_of_embedded(settings)
+    log.debug("warehouse %s", opening.warehouse_name(settings))
     on_signals(raise_stop)
     with opening.warehouse_url(settings) as url:
         yield url
@@ -212,6 +251,8 @@ def migrate(*, sql: bool, since: str | None, as_json: bool, quiet: bool, verbose
         return DONE
     with _warehouse(config.load_warehouse()) as url:
         before, after = migrating.migrate(url)
+    if quiet and not as_json:
+        return DONE
     was = "" if before == after else f" (was {before or 'not there'})"
     return told(
         DONE,
@@ -269,9 +310,7 @@ def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) ->
         name = opening.warehouse_name(settings)
         found = read_status(connection, max_age=age, accounts=config.account_names(), warehouse=name)
     code = FOUND if found.stale else DONE
-    if quiet and not code and not as_json:
-        return code
-    return told(code, lambda: print_json(found.to_json()) if as_json else found.print())
+    return told(code, lambda: print_json(found.to_json()) if as_json else found.print(quiet=quiet))
 
 
 @commands.command()
@@ -295,7 +334,14 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
-@click.option("--account", "accounts", multiple=True, metavar="NAME", help="Only this account; may be repeated.")
+@click.option(
+    "--account",
+    "accounts",
+    multiple=True,
+    metavar="NAME",
+    shell_complete=_account_names,
+    help="Only this account; may be repeated.",
+)
 @click.option(
     "--deep",
     is_flag=True,
@@ -315,7 +361,9 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     with _warehouse(settings) as url, progress_bar(quiet=quiet) as show:
         name = opening.warehouse_name(settings)
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals(), warehouse=name, show=show)
-    return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else print_verification(found))
+    return told(
+        found.exit_code, lambda: print_json(found.to_json()) if as_json else print_verification(found, quiet=quiet)
+    )
 
 
 @commands.command(cls=WithSettings)

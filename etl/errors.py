@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+ISSUES = "https://github.com/talkdesk-etl/talkdesk-etl/issues"
 DONE = 0
 PARTLY_DONE = 8
 FOUND = 9
@@ -105,7 +106,7 @@ def named(error: Exception) -> EtlError:
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
     place = f" at {trace.tb_frame.f_code.co_qualname}, line {trace.tb_lineno}" if trace else ""
-    return EtlError(f"unexpected {type(error).__name__}{place}: please report it")
+    return EtlError(f"unexpected {type(error).__name__}{place}: please report it, {ISSUES}")
 
 
 def one_line(text: str) -> str:

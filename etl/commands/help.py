@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 import click
 
+from etl.errors import ISSUES
+
 EXIT_CODES = """
 \b
 Exit codes:
@@ -23,16 +25,62 @@ Exit codes:
 
 WIDTH = 100
 
+GET_HELP = f"""
+Questions and faults: {ISSUES}. What the tables mean stands in the README.
+"""
 
-class WithSettings(click.Command):
-    """A command whose help ends with the settings; their models are loaded only then, so that other help is quick."""
+EXAMPLES: dict[str, dict[str, str]] = {
+    "sync": {
+        "sync": "new and changed imports, their records and errors, case fields",
+        "sync --from 2026-03-01 --to 2026-03-31": "the imports created in March once more",
+        "sync --account acme --dry-run": "only say what would change",
+        "sync -q": "from cron: nothing is said while nothing is wrong",
+    },
+    "status": {
+        "status": "how current the copy is",
+        "status -q --max-age 6h": "for a monitor: 9, and a line, when it is older than that",
+    },
+    "verify": {"verify": "is it level with the source", "verify --deep": "which records and columns are not"},
+    "check": {"check": "before the first sync, or when one fails", "check -v": "with the settings in force"},
+    "query": {
+        'query "SELECT * FROM import_daily"': "a table",
+        'query --format csv "SELECT * FROM imports" > imports.csv': "a file",
+    },
+    "migrate": {"migrate": "after each upgrade", "migrate --sql > upgrade.sql": "for a DBA to run"},
+    "sandbox": {"sandbox --live": "a source that moves", "sandbox --fault 503=empty,times=3": "one that fails"},
+    "demo": {"demo": "twice, to see what has changed"},
+}
+"""By command: what to type behind `talkdesk-etl`, and what comes of it."""
+
+
+class WithExamples(click.Command):
+    """A command whose help shows how it is used."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the settings before the exit codes."""
+        """Write the examples before all else."""
+        if examples := EXAMPLES.get(self.name or ""):
+            with formatter.section("Examples"):
+                formatter.write_dl(
+                    [(f"talkdesk-etl {line}", meaning) for line, meaning in examples.items()], col_max=70
+                )
+        super().format_epilog(ctx, formatter)
+
+
+class Commands(click.Group):
+    """Commands that show how they are used."""
+
+    command_class = WithExamples
+
+
+class WithSettings(WithExamples):
+    """A command whose help ends with the settings; their models are loaded only then, so that other help is quick."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the settings after the options."""
+        super().format_options(ctx, formatter)
         formatter.write_paragraph()
         formatter.write("Settings (environment, or a .env file in the working directory):\n")
         formatter.write("\n".join(settings_lines()) + "\n")
-        super().format_epilog(ctx, formatter)
 
 
 def settings_lines() -> Iterator[str]:

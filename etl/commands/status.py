@@ -89,22 +89,26 @@ class Status:
             "stale": self.stale,
         }
 
-    def print(self) -> None:
-        """Print the state on stdout, for people."""
-        self.render(terminal.console())
+    def print(self, *, quiet: bool = False) -> None:
+        """Print the state on stdout, for people; quietly, only what needs somebody's attention."""
+        self.render(terminal.console(), quiet=quiet)
 
-    def render(self, console: "Console") -> None:
+    def render(self, console: "Console", *, quiet: bool = False) -> None:
         """Print a table, then what needs somebody's attention; nothing is cut off when nobody looks."""
         if not console.is_terminal:
             console.width = UNBOUNDED
+        if not quiet:
+            self._render_table(console)
+        for line in self._warnings():
+            console.print(line, markup=False, soft_wrap=True)
+
+    def _render_table(self, console: "Console") -> None:
         if self.warehouse:
             console.print(f"warehouse {self.warehouse}", markup=False, soft_wrap=True)
         if not self.accounts:
             console.print("nothing was ever synced into this warehouse")
             return
         console.print(_table(self.accounts))
-        for line in self._warnings():
-            console.print(line, markup=False, soft_wrap=True)
 
     def _warnings(self) -> Iterator[str]:
         for name, account in self.accounts.items():

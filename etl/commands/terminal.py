@@ -16,6 +16,13 @@ if TYPE_CHECKING:
 UNBOUNDED = 1_000_000
 """Columns of an answer at which nobody looks: nothing in it is cut off."""
 
+CHOICES: dict[str, dict[str, Any]] = {
+    "auto": {},
+    "always": {"no_color": False, "color_system": "standard"},
+    "never": {"no_color": True, "color_system": None},
+}
+_COLORS: dict[str, Any] = {}
+
 _SIGNS = {code: 0x2400 + code for code in range(32)}  # ␀, ␊ and so on: what stood there is still seen
 _STEERING = (*range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
 _SHOWN = _SIGNS | dict.fromkeys(_STEERING, 0xFFFD)
@@ -41,6 +48,12 @@ def told(code: int, say: Callable[[], object]) -> int:
     return code
 
 
+def use_color(when: str) -> None:
+    """Afterwards answers have colours always, never, or at a terminal that has some and no `NO_COLOR`."""
+    _COLORS.clear()
+    _COLORS.update(CHOICES[when])
+
+
 def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Console":
     """A console on stdout or `out`, which has colours and a width of its own only if that is a terminal.
 
@@ -49,9 +62,10 @@ def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Con
     from rich.console import Console  # noqa: PLC0415 - takes a while, and machines do not need it
 
     out = out or sys.stdout
-    if out.isatty():
-        return Console(file=out, force_terminal=True, highlight=False)
-    return Console(file=out, force_terminal=False, force_interactive=False, width=width, highlight=False)
+    options: dict[str, Any] = {"file": out, "force_terminal": True, "highlight": False, **_COLORS}
+    if not out.isatty():
+        options |= {"force_terminal": bool(_COLORS.get("color_system")), "force_interactive": False, "width": width}
+    return Console(**options)
 
 
 def shown(text: str) -> str:

@@ -23,9 +23,10 @@ WORDS: dict[Kind, str] = {
 STYLES: dict[Kind, str] = {"missing": "red", "extra": "red", "different": "red", "moved": "yellow"}
 
 
-def print_verification(found: Verification) -> None:
-    """Print every difference on stdout."""
-    render(found, terminal.console())
+def print_verification(found: Verification, *, quiet: bool = False) -> None:
+    """Print every difference on stdout; quietly, nothing where there is none."""
+    if not quiet or not found.level:
+        render(found, terminal.console())
 
 
 def render(found: Verification, console: "Console") -> None:

@@ -4,13 +4,13 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 from etl.config.dotenv import read_dotenv
 from etl.config.fields import is_local
@@ -213,8 +213,24 @@ def _built(settings: type[S], given: _Given) -> S:
         problems += [f"{given.name_of(str(each['loc'][0]))}: {_message(each)}" for each in error.errors()]
     else:
         if not problems:
+            log.debug("settings: %s", " ".join(_in_force(built)))
             return built
     raise UsageError("; ".join(dict.fromkeys(problems)))
+
+
+def _in_force(settings: Settings) -> Iterator[str]:
+    """Yields each setting that has a value, by its variable; of a secret only that there is one."""
+    for variable, key in settings.variables().items():
+        name = next(
+            name for name, field in type(settings).model_fields.items() if key in {name, field.validation_alias}
+        )
+        value = getattr(settings, name)
+        if value not in {None, ()} and variable != "TALKDESK_PRIVATE_KEY":
+            yield f"{variable}={'(set)' if isinstance(value, SecretStr) else _plainly(value)}"
+
+
+def _plainly(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def _message(problem: Mapping[str, Any]) -> str:

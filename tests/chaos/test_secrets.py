@@ -159,7 +159,7 @@ def program(
         signal.signal(number, handler)
 
 
-UNEXPECTED = r"unexpected RuntimeError at unlucky, line \d+: please report it"
+UNEXPECTED = r"unexpected RuntimeError at unlucky, line \d+: please report it, https://\S+/issues"
 
 
 def leaks(text: str, sandbox: Sandbox, *more: str) -> set[str]:
@@ -399,7 +399,8 @@ def test_bugs_say_nothing(
         runs = connection.execute("SELECT outcome, error FROM talkdesk.sync_runs").fetchall()
     assert ["partial" if code == PARTLY_DONE else "failed"] == [outcome for outcome, _ in runs]
     assert all(
-        re.fullmatch(r"unexpected RuntimeError at unlucky, line \d+: please report it", error) for _, error in runs
+        re.fullmatch(r"unexpected RuntimeError at unlucky, line \d+: please report it, https://\S+/issues", error)
+        for _, error in runs
     )
     monkeypatch.undo()
     assert PARTLY_DONE == program("sync").code

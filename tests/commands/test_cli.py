@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import psycopg
@@ -14,9 +16,11 @@ from alembic import command as alembic
 
 from etl import __version__, cli, errors
 from etl.cli import commands
+from etl.commands.help import EXAMPLES
 from etl.warehouse.tables import REVISION
 from tests.account import Account
 from tests.commands.command import CHECKOUT, Command
+from tests.commands.terminal import at_terminal
 from tests.migrations.test_migrations import turn
 
 GOLDEN = CHECKOUT / "tests" / "golden"
@@ -83,6 +87,92 @@ def test_exit_codes_in_the_help(bare: Command) -> None:
     codes = {one.exit_code for one in classes if isinstance(one, type) and issubclass(one, errors.EtlError)}
 
     assert codes | {errors.DONE, errors.PARTLY_DONE, errors.FOUND} == said
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_example_can_be_typed(name: str) -> None:
+    """Each is taken by the command's own options."""
+    assert EXAMPLES[name]
+    for line in EXAMPLES[name]:
+        command, *arguments = shlex.split(line.partition(" > ")[0])
+
+        assert name == command
+        assert name == commands.commands[name].make_context(name, arguments).info_name
+
+
+def test_the_address_for_faults(bare: Command) -> None:
+    """Help, the message that asks for a report, and the package's metadata name the same."""
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+
+    assert errors.ISSUES == project["urls"]["Issues"]
+    assert errors.ISSUES in bare("--help").out
+    assert str(errors.named(ValueError("planted"))).endswith(f": please report it, {errors.ISSUES}")
+
+
+def test_a_shell_completes(command: Command) -> None:
+    """Commands, options, and the accounts that are configured; what is wrong with the settings is not said there."""
+
+    def completed(*words: str, **variables: str) -> list[str]:
+        asked = {"COMP_WORDS": " ".join(words), "COMP_CWORD": str(len(words) - 1)}
+        said = command(_TALKDESK_ETL_COMPLETE="bash_complete", **asked, **variables)
+        assert not said.err
+        return [line.partition(",")[2] for line in said.out.splitlines() if line]
+
+    assert ["status"] == completed("talkdesk-etl", "st")
+    assert ["acme"] == completed("talkdesk-etl", "sync", "--account", "a", TALKDESK_ACOUNT="misspelt")
+    assert [] == completed("talkdesk-etl", "sync", "--account", "b")
+    assert [] == completed("talkdesk-etl", "sync", "--account", "", TALKDESK_ETL_CONFIG="/nowhere")
+
+
+# Options that every command takes
+
+
+def test_they_may_stand_before_the_command(command: Command, acme: Account) -> None:
+    """And mean the same there."""
+    assert (0, "", "") == command("-q", "sync")
+    assert "acme" in command("--json", "status").json["accounts"]
+    assert 2 == command("--json", "-v", "sync", "--nonsense").json["errors"][0]["exit_code"]
+    assert PROMISED["sync"] <= set(command("--color", "never", "--json", "sync", "--nonsense").json)
+    assert 12 == acme.size("imports")
+
+
+def test_quiet_is_the_same_everywhere(command: Command, acme: Account) -> None:
+    """Only what is wrong: nothing, or as little as says it."""
+    assert command("migrate", "-q") == command("sync", "-q") == command("check", "-q") == (0, "", "")
+    assert command("status", "-q", "--max-age", "6h") == command("verify", "-q") == (0, "", "")
+    acme.change("UPDATE talkdesk.sync_runs SET finished_at = now() - interval '7 hours'")
+    acme.change("UPDATE talkdesk.imports SET filename = 'planted'")
+
+    assert (9, "stale: acme\n", "") == command("status", "-q", "--max-age", "6h")
+    assert 9 == command("verify", "-q").code
+    assert [["fail", "acme:", "token"]] == [
+        line.split()[:3] for line in command("check", "-q", TALKDESK_CLIENT_SECRET="planted").out.splitlines()[:1]
+    ]
+
+
+def test_verbose_names_what_is_in_force(command: Command) -> None:
+    """Settings, addresses and the warehouse; of a secret only that there is one."""
+    said = command(
+        "sync", "-v", TALKDESK_TIMEOUT="7", TALKDESK_CLIENT_SECRET="planted-secret", TALKDESK_RETRY_SECONDS="0"
+    )
+
+    for words in (
+        "TALKDESK_TIMEOUT=7",
+        "TALKDESK_API_URL=http://127",
+        "TALKDESK_CLIENT_SECRET=(set)",
+        " warehouse /",
+    ):
+        assert words in said.err
+    assert "planted" not in said.err
+
+
+def test_colour(command: Command) -> None:
+    """As asked for; the last word is the nearest."""
+    assert "\x1b[" in command("check", "--color", "always").out
+    assert "\x1b" not in command("--color", "always", "check", "--color", "never").out
+    shown, plain = (at_terminal(command, "check", "--color", when).raw for when in ("auto", "never"))
+    assert "\x1b[" in shown
+    assert "\x1b" not in plain
 
 
 # Wrong use
