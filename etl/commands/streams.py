@@ -57,11 +57,17 @@ class _Writer(io.FileIO):
         if not self.is_void:
             self.has_begun = True
             try:
-                return super().write(data)
+                return self._written(data)
             except OSError as error:
                 self.is_void = True  # what is still buffered must not fail again when Python ends
                 self.fail(error)
         return memoryview(data).nbytes
+
+    def _written(self, data: Any) -> int:
+        """Who called us may have left a pipe that does not block: then there is something to wait for."""
+        while (taken := super().write(data)) is None:
+            select.select([], [self], [])
+        return taken
 
 
 def _fail(error: OSError) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from etl import load
 from etl.errors import DatabaseError, Interrupted, NotStorable
+from etl.warehouse import rights
 from etl.warehouse.connections import driver_of, open_engine
 from etl.warehouse.migrating import require_head
 from etl.warehouse.settings import BATCHES
@@ -56,7 +57,7 @@ class Session:
     def _transact(self, connection: Connection, unit: Callable[[Connection], T]) -> T:
         with translated():
             try:
-                with connection.begin():
+                with rights.named(connection, rights.lacking_to_read), connection.begin():
                     return unit(connection)
             except (DBAPIError, psycopg.Error) as error:
                 if self._stop.is_set():
@@ -71,7 +72,8 @@ def open_session(url: str, *, stop: threading.Event) -> Iterator[Session]:
     """Inside, the warehouse can be read; a stop ends the statement under way."""
     closed = threading.Event()
     with translated(), _connected(url, read_only=True) as connection, _staging(url) as staging:
-        require_head(connection)
+        with rights.named(connection, rights.lacking_to_read):
+            require_head(connection)
         for each in filter(None, (connection, staging)):
             threading.Thread(target=_cancel_when_stopped, args=(driver_of(each), stop, closed), daemon=True).start()
         try:

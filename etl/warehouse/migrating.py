@@ -65,7 +65,7 @@ def _failed(connection: Connection, error: DBAPIError) -> str:
     met = sqlstates.object_met(error)
     said = f"the migration met: {met}" if met else "the migration failed"
     if isinstance(error.orig, pg.InsufficientPrivilege) and (lacking := rights.lacking_to_migrate(connection)):
-        return f"{said}; the role lacks rights: {'; '.join(lacking)}"
+        return f"{said}; the role lacks a right: {'; '.join(lacking)}"
     return f"{said}; {sqlstates.describe(error)}"
 
 

@@ -9,11 +9,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection
 
 from etl.config import WarehouseSettings, real_accounts
-from etl.errors import DatabaseError, UsageError, one_line
+from etl.errors import UsageError, one_line
+from etl.warehouse import rights
 from etl.warehouse.connections import open_engine
 from etl.warehouse.migrating import migrate, require_head
-from etl.warehouse.rights import lacking_to_read
-from etl.warehouse.sqlstates import Denied, translated
+from etl.warehouse.sqlstates import translated
 
 log = logging.getLogger(__name__)
 
@@ -65,13 +65,10 @@ def _readable(url: str) -> str:
 @contextmanager
 def read_only(url: str) -> Iterator[Connection]:
     """A connection to a schema at head, on which nothing can be written."""
-    with translated(), open_engine(url, read_only=True).connect() as connection:
-        try:
-            with translated():
-                require_head(connection)
-                yield connection
-        except Denied:
-            connection.rollback()
-            if not (lacking := lacking_to_read(connection)):
-                raise
-            raise DatabaseError(f"the role lacks rights: {'; '.join(lacking)}") from None
+    with (
+        translated(),
+        open_engine(url, read_only=True).connect() as connection,
+        rights.named(connection, rights.lacking_to_read),
+    ):
+        require_head(connection)
+        yield connection

@@ -1,8 +1,15 @@
 """What a role lacks for what it wants to do, in statements that whoever owns the schema can paste."""
 
-from sqlalchemy import Connection
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+import psycopg
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from etl.errors import DatabaseError
 from etl.warehouse.sql import statement
+from etl.warehouse.sqlstates import Denied, is_denied
 from etl.warehouse.tables import metadata
 
 READ_AND_WRITE = ("SELECT", "INSERT", "UPDATE")
@@ -16,6 +23,22 @@ DELETED_FROM = frozenset(
         "sync_runs",
     }
 )
+
+
+@contextmanager
+def named(connection: Connection, lacking: Callable[[Connection], list[str]]) -> Iterator[None]:
+    """Inside, a refusal names the rights that the role lacks, if it lacks any; no transaction may be open around it."""
+    try:
+        yield
+    except (DBAPIError, psycopg.Error, Denied) as error:
+        if not is_denied(error):
+            raise
+        connection.rollback()
+        found = lacking(connection)
+        connection.rollback()
+        if not found:
+            raise
+        raise DatabaseError(f"the role lacks a right: {'; '.join(found)}") from None
 
 
 def lacking_to_sync(connection: Connection) -> list[str]:

@@ -14,7 +14,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, stop_afte
 
 from etl.errors import DatabaseError, Interrupted, LockHeld, WarehouseReplaced
 from etl.threads import in_background
-from etl.warehouse import pooling, settings
+from etl.warehouse import pooling, rights, settings
 from etl.warehouse.connections import OPEN_SECONDS, SESSION_PID, close, driver_of
 from etl.warehouse.guard import Guard, Watched
 from etl.warehouse.migrating import require_head
@@ -131,7 +131,8 @@ class Warehouse:
             if self._commit and _has_committed(connection, self._commit.xid):
                 known: T = self._commit.result
                 return known
-            return self._run(connection, unit)
+            with rights.named(connection, rights.lacking_to_sync):
+                return self._run(connection, unit)
         except BaseException as error:
             if is_lost(error) or connection.invalidated:
                 self._disconnect()
@@ -206,7 +207,8 @@ class Warehouse:
     def _require_head(self, connection: Connection) -> None:
         """Raise unless the schema is at head, as it was when the run began."""
         try:
-            require_head(connection)
+            with rights.named(connection, rights.lacking_to_sync):
+                require_head(connection)
         except DatabaseError as error:
             raise WarehouseReplaced(str(error)) if self.is_on_record else error from None
 

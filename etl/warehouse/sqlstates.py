@@ -81,13 +81,18 @@ def _kind(error: BaseException) -> type[EtlError]:
     state = getattr(driver_error(error), "sqlstate", None) or ""
     if state[:2] in NOT_STORABLE:
         return NotStorable
-    return Denied if state == "42501" else DatabaseError
+    return Denied if is_denied(error) else DatabaseError
 
 
 def driver_error(error: BaseException) -> psycopg.Error | None:
     """The psycopg error inside, if there is one."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return original if isinstance(original, psycopg.Error) else None
+
+
+def is_denied(error: BaseException) -> bool:
+    """True if the role lacks a right."""
+    return isinstance(error, Denied) or getattr(driver_error(error), "sqlstate", None) == "42501"
 
 
 def is_lost(error: BaseException) -> bool:

@@ -782,9 +782,11 @@ with embedded.running(folder / "home"):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
 def test_a_full_disk(acme: Account, home: Path) -> None:
     """The embedded database on a small one, mounted for these processes alone, and filled after a first sync."""
+    variables = process.environment(acme) | {"TALKDESK_ETL_HOME": str(home)}
+    del variables["DATABASE_URL"]
     ended = subprocess.run(
         ("/usr/bin/env", "unshare", "--mount", sys.executable, "-c", SMALL_DISK, home.parent),
-        env=process.environment(acme) | {"DATABASE_URL": "", "TALKDESK_ETL_HOME": str(home)},
+        env=variables,
         capture_output=True,
         text=True,
         check=True,

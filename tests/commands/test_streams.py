@@ -1,11 +1,12 @@
 """Where the words go: a reader that leaves, a full disk, a closed stream, Ctrl-C while nobody reads."""
 
 import io
+import os
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
@@ -17,9 +18,6 @@ from tests.account import Account
 from tests.chaos.process import wait_until
 from tests.commands.command import Command
 from tests.commands.conftest import settings
-
-if TYPE_CHECKING:
-    import subprocess
 
 ENDLESS = "SELECT n, repeat('x', 99) AS t FROM generate_series(1, 5000) AS a, generate_series(1, 5000) AS n"
 AT_WORK = """
@@ -132,3 +130,17 @@ def test_a_pipe_is_no_terminal(acme: Account, arguments: list[str]) -> None:
 
     assert "\x1b" not in said.out + said.err
     assert 85 <= max(map(len, said.out.splitlines()))
+
+
+def test_a_pipe_that_does_not_block(database_url: str) -> None:
+    """As some programs leave it to those they call: the answer waits for its reader, and is whole."""
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    arguments = ("query", "--format", "csv", "SELECT repeat('x', 99) FROM generate_series(1, 5000)")
+    environment = Command({"DATABASE_URL": database_url}).environment
+    with subprocess.Popen((sys.executable, "-m", "etl", *arguments), env=environment, stdout=write) as process:
+        os.close(write)
+        time.sleep(1)
+        with os.fdopen(read, encoding="ascii") as answer:
+            assert 5001 == len(answer.readlines())
+    assert 0 == process.returncode

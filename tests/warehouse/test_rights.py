@@ -1,5 +1,6 @@
 """What a role lacks: the statements can be pasted as they are said, and are enough, also for what is added later."""
 
+import re
 from collections.abc import Iterator
 from uuid import uuid4
 
@@ -38,7 +39,7 @@ def as_role(url: str, role: str) -> str:
 
 def paste(url: str, said: object) -> str:
     """What follows the words, run by the owner."""
-    lines = str(said).partition("the role lacks rights: ")[2]
+    lines = re.split("the role lacks (?:a right|rights): ", str(said))[1]
     assert lines.startswith("GRANT ")
     with psycopg.connect(url, autocommit=True) as owner:
         owner.execute(lines.encode())
