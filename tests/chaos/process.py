@@ -17,12 +17,12 @@ KEPT = ("PATH", "HOME", "LD_LIBRARY_PATH", "TMPDIR")
 
 
 class Sync:
-    """A command under way; what it says is kept from the screen."""
+    """A command under way; what it says is kept from the screen, and a setting that is empty is not made."""
 
     def __init__(self, account: Account, *arguments: str, **settings: str) -> None:
         self.process = subprocess.Popen(
             (sys.executable, "-m", "etl", *(arguments or ("sync", "--json"))),
-            env=environment(account) | settings,
+            env={name: value for name, value in (environment(account) | settings).items() if value},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
