@@ -46,7 +46,8 @@ def migrate(url: str) -> tuple[str | None, str]:
     from alembic import command  # noqa: PLC0415 - see _alembic
 
     with translated(), open_engine(url, application_name="talkdesk-etl migrate").connect() as connection:
-        before = revision(connection)
+        with rights.named(connection, rights.lacking_to_migrate):
+            before = revision(connection)
         if before == REVISION:
             return before, REVISION
         config = _alembic()
@@ -86,7 +87,11 @@ def migration_sql(since: str = BASE) -> str:
 
 def stored_revision(url: str) -> str:
     """The revision of the warehouse, `base` if it was never migrated."""
-    with translated(), open_engine(url, read_only=True).connect() as connection:
+    with (
+        translated(),
+        open_engine(url, read_only=True).connect() as connection,
+        rights.named(connection, rights.lacking_to_read),
+    ):
         return revision(connection) or BASE
 
 

@@ -88,9 +88,11 @@ def test_to_migrate_what_another_role_made(database_url: str, role: str) -> None
         connection.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner)))
         connection.execute(migrating.migration_sql().encode())
         connection.execute("UPDATE talkdesk.alembic_version SET version_num = '0004'")
-        connection.execute(sql.SQL("GRANT SELECT ON talkdesk.alembic_version TO {}").format(sql.Identifier(role)))
-        connection.execute(sql.SQL("GRANT USAGE ON SCHEMA talkdesk TO {}").format(sql.Identifier(role)))
     try:
+        with pytest.raises(DatabaseError, match=rf"^the role lacks a right: GRANT {owner} TO "):
+            migrating.migrate(as_role(database_url, role))
+        command(database_url, "GRANT USAGE ON SCHEMA talkdesk TO {}", role)
+        command(database_url, "GRANT SELECT ON talkdesk.alembic_version TO {}", role)
         with pytest.raises(
             DatabaseError, match=r"^the migration met: permission denied for schema talkdesk; "
         ) as caught:

@@ -130,7 +130,7 @@ def _launch(cluster: Cluster, settings: Mapping[str, str]) -> None:
         _forget_the_dead(cluster)
         how = ("-s", "-w", "-t", str(START_SECONDS), "-o", _options(cluster, settings))
         _require_success((binaries / "pg_ctl", "start", *how), cluster, inherited=[lock.fileno()])
-    logger.info("embedded PostgreSQL started: home=%s", cluster.home)
+    logger.debug("embedded PostgreSQL started: home=%s", cluster.home)
 
 
 def _options(cluster: Cluster, settings: Mapping[str, str]) -> str:
@@ -187,7 +187,7 @@ def _end(cluster: Cluster, *, patience: int) -> None:
             _require_success((binaries_for(cluster) / "pg_ctl", "stop", *how), cluster)
         if not await_lock(lock, patience):
             raise DatabaseError(f"the PostgreSQL of {cluster.home} does not end: see {cluster.log}")
-    logger.info("embedded PostgreSQL stopped: home=%s", cluster.home)
+    logger.debug("embedded PostgreSQL stopped: home=%s", cluster.home)
 
 
 def _require_success(command: Sequence[str | Path], cluster: Cluster, *, inherited: Sequence[int] = ()) -> None:
