@@ -20,6 +20,7 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
     from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn  # noqa: PLC0415
     from rich.progress import Progress as Bar  # noqa: PLC0415 - only a terminal pays for it
     from rich.table import Column  # noqa: PLC0415
+    from rich.theme import Theme  # noqa: PLC0415
 
     columns = (
         TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, overflow="ellipsis")),
@@ -28,7 +29,9 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         TextColumn("{task.fields[speed]:,.0f} rows/s", table_column=Column(no_wrap=True)),
         TimeElapsedColumn(table_column=Column(no_wrap=True)),
     )
-    with Bar(*columns, console=console(sys.stderr), transient=True, redirect_stdout=False) as bar:
+    screen = console(sys.stderr)
+    screen.push_theme(Theme({"progress.elapsed": "default", "progress.download": "default"}))  # yellow fades on white
+    with Bar(*columns, console=screen, transient=True, redirect_stdout=False) as bar:
         tasks: dict[str, tuple[str, TaskID]] = {}
 
         def show(progress: Progress) -> None:

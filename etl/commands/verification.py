@@ -20,7 +20,7 @@ WORDS: dict[Kind, str] = {
     "different": "different: changed in the warehouse, not by a sync",
     "moved": "moved: the source changed since the last sync; the next one brings it over",
 }
-STYLES: dict[Kind, str] = {"missing": "red", "extra": "red", "different": "red", "moved": "yellow"}
+DAMAGED, MOVED = "red", ""  # readable on white and on black; the kind stands in words, too
 
 
 def print_verification(found: Verification, *, quiet: bool = False) -> None:
@@ -34,7 +34,7 @@ def render(found: Verification, console: "Console") -> None:
     if not console.is_terminal:
         console.width = UNBOUNDED
     if found.differences:
-        console.print(_table(found.differences))
+        _render_differences(found.differences, console)
     for line in _lines(found):
         console.print(shown(line), markup=False, soft_wrap=True)
 
@@ -62,15 +62,36 @@ def verdict(found: Verification) -> str:
     return unsure if found.failures else "source and warehouse are level"
 
 
+def _render_differences(differences: list[Difference], console: "Console") -> None:
+    """Print a table where there is room for one, else a line for each, which the terminal folds."""
+    from rich.text import Text  # noqa: PLC0415 - takes a while, and machines do not need it
+
+    table = _table(differences)
+    if console.measure(table, options=console.options.update_width(UNBOUNDED)).maximum <= console.width:
+        console.print(table)
+        return
+    for found in differences:
+        kind, *where = _cells(found)
+        words = [kind, *filter(None, where)]
+        console.print(Text(shown("  ".join(words)), style=_style(found)), soft_wrap=True)
+
+
 def _table(differences: list[Difference]) -> "Table":
     from rich.table import Table  # noqa: PLC0415 - takes a while, and machines do not need it
     from rich.text import Text  # noqa: PLC0415
 
     grid = Table(box=None, pad_edge=False)
-    for name in ("account", "resource", "key", "path", "column", "kind"):
+    for name in ("kind", "account", "resource", "key", "path", "column"):
         grid.add_column(name, overflow="fold")
     for found in differences:
-        column = f"rows: {found.rows.source:,}, here {found.rows.warehouse:,}" if found.rows else found.column or ""
-        cells = (found.account, found.resource, found.key, " > ".join(found.path or ()), column, found.kind)
-        grid.add_row(*(Text(shown(cell)) for cell in cells), style=STYLES[found.kind])
+        grid.add_row(*(Text(shown(cell)) for cell in _cells(found)), style=_style(found))
     return grid
+
+
+def _cells(found: Difference) -> tuple[str, ...]:
+    column = f"rows: {found.rows.source:,}, here {found.rows.warehouse:,}" if found.rows else found.column or ""
+    return found.kind, found.account, found.resource, found.key, " > ".join(found.path or ()), column
+
+
+def _style(found: Difference) -> str:
+    return MOVED if found.kind == "moved" else DAMAGED
