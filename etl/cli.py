@@ -170,6 +170,7 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
 )
 @click.option("--full", is_flag=True, help="Fetch the records of every listed import again.")
 @click.option("--dry-run", is_flag=True, help="Do all but write, and say what would change.")
+@click.option("--accept-source", is_flag=True, help="Bind the accounts to the sources that are configured now.")
 @_common
 def sync(**arguments: Any) -> int:
     """Bring the warehouse level with the source."""
@@ -193,7 +194,13 @@ def _print_outcome(outcome: "SyncOutcome", arguments: dict[str, Any]) -> None:
 def _options(arguments: dict[str, Any], window: Any) -> "Options":
     from etl.sync.run import Options  # noqa: PLC0415
 
-    return Options(arguments["only"], window, arguments["full"], arguments["dry_run"])
+    return Options(
+        only=arguments["only"],
+        window=window,
+        full=arguments["full"],
+        dry_run=arguments["dry_run"],
+        accept_source=arguments["accept_source"],
+    )
 
 
 @contextmanager

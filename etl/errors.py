@@ -12,9 +12,10 @@
     ├── DatabaseError            6  start, repair or migrate the database
     │   └── WarehouseReplaced    6  … which is not the one any more that the run began on
     ├── LockHeld                 7  wait for the other run
+    ├── SourceChanged            8  name the account's own source, or accept the new one
     └── Interrupted            130  somebody asked the run to stop
 
-`PARTLY_DONE` (8) and `FOUND` (9) are outcomes of a run, not errors.
+`PARTLY_DONE` (8) and `FOUND` (9) are outcomes of a run; the one error with an 8 stops an account before it is touched.
 """
 
 from collections.abc import Iterable, Iterator
@@ -87,6 +88,12 @@ class LockHeld(EtlError):
     """Another sync of this account is at work."""
 
     exit_code = 7
+
+
+class SourceChanged(EtlError):
+    """What is to be read is not what the account was read from so far; nothing of it is stored."""
+
+    exit_code = PARTLY_DONE
 
 
 class Interrupted(EtlError):

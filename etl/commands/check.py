@@ -1,7 +1,7 @@
 """Trying everything that a first sync needs: each item by itself, with what is wrong and what to do about it."""
 
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.pool import QueuePool
 
 from etl import config
-from etl.commands import terminal
+from etl.commands import stored, terminal
 from etl.commands.rehearsal import RUN, guarded_tables, rehearse
 from etl.commands.terminal import shown
 from etl.config import AccountSettings, WarehouseSettings
@@ -146,7 +146,7 @@ def check_everything(*, stop: threading.Event, show: Callable[[Tried], object] =
     for settings in accounts or ():
         check_account(checks, settings, stop)
     if warehouse is not None:
-        check_warehouse(checks, warehouse, stop)
+        check_warehouse(checks, warehouse, accounts or (), stop)
     else:
         checks.skip("database", *NEEDS_CONNECTION, blamed=checks.items[0])
     return checks
@@ -220,8 +220,10 @@ def _in_background(call: Callable[[], T], stop: threading.Event) -> T:
 # The warehouse
 
 
-def check_warehouse(checks: Checks, settings: WarehouseSettings, stop: threading.Event) -> None:
-    """Connection, version, encoding, rights, schema; then what a sync does there, rolled back."""
+def check_warehouse(
+    checks: Checks, settings: WarehouseSettings, accounts: Iterable[AccountSettings], stop: threading.Event
+) -> None:
+    """Connection, version, encoding, rights, schema, what is stored; then what a sync does there, rolled back."""
     checks.warehouse = _if_right(lambda: opening.warehouse_name(settings))
     opening.warn_of_embedded(settings)
     with ExitStack() as stack:
@@ -234,6 +236,8 @@ def check_warehouse(checks: Checks, settings: WarehouseSettings, stop: threading
             checks.attempt("encoding", lambda: _encoding(connection), str)
             may = checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
             schema = checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)
+            for account in accounts if may and schema else ():
+                checks.attempt(f"{account.name}: source", partial(stored.source, connection, account), str)
         if may and schema:
             check_work(checks, engine, stop)
         else:

@@ -11,7 +11,8 @@ from etl.jsontext import json_bytes
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content, Versioned
 from etl.packing import pack_error, pack_record
 from etl.rows import CaseFieldRow, EntryRow, ImportRow, RecordErrorRow, RecordRow, Rejected
-from etl.warehouse import ledger
+from etl.warehouse import binding, ledger
+from etl.warehouse.binding import Origin
 from etl.warehouse.counts import Counts, Traffic
 from etl.warehouse.ledger import RunKey
 from etl.warehouse.sql import statement
@@ -30,6 +31,8 @@ def rehearse(connection: Connection) -> None:
 def _write_everything(connection: Connection) -> None:
     ledger.start_run(connection, RUN, window=None, options={})
     ledger.fold_runs(connection, RUN.account, timedelta(days=1))
+    for api_url in ("https://a", "https://b"):
+        binding.bind(connection, RUN.account, Origin(api_url, "https://t", None))
     load.prune_rejected(connection, RUN.account, timedelta(days=1))
     load.keep_rejected(connection, RUN.account, RUN.run_id, [Rejected("imports", None, "{}", "a rehearsal")])
     for what, key, row in _versioned_rows():

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
+from urllib.parse import urlsplit
 
 from platformdirs import user_data_path
 from pydantic import (
@@ -108,6 +109,12 @@ class AccountSettings(Settings):
         if info.field_name == "api_url":
             return required_address(url).rstrip("/") if url else f"https://{api_host}"
         return required_address(url) if url else f"https://{info.data.get('account', '')}.{identity_host}/oauth/token"
+
+    @property
+    def token_url_names_account(self) -> bool:
+        """True at Talkdesk's own address, of which the account is a part: it lets in no client of another account."""
+        hosts = {f"{self.account}.{identity_host}" for _, identity_host in _HOSTS.values()}
+        return urlsplit(self.token_url).hostname in hosts
 
     @field_validator("private_key")
     @classmethod

@@ -1,7 +1,7 @@
 """The loader: rows in, true counts out. Knows no network and no JSON key of the source."""
 
 from etl.load.halving import Stored, by_halves
-from etl.load.imports import mark_expired, missing_imports, pending_imports
+from etl.load.imports import mark_expired, missing_imports, pending_imports, recognises
 from etl.load.records import Content, compare_staged, replace_records, stage
 from etl.load.rejected import keep_rejected, prune_rejected
 from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned
@@ -24,6 +24,7 @@ __all__ = [
     "missing_imports",
     "pending_imports",
     "prune_rejected",
+    "recognises",
     "replace_records",
     "stage",
     "upsert",

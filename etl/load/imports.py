@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, Text, bindparam, func, select, update
+from sqlalchemy import Connection, Text, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from etl.load.halving import by_halves
@@ -24,6 +24,25 @@ def pending_imports(connection: Connection, account: str, ids: Collection[str]) 
         return set(connection.scalars(select(WANTED.c.id).where(is_pending), {"ids": part}))
 
     return set[str]().union(*by_halves(connection, find, list(ids), []))
+
+
+def recognises(connection: Connection, account: str, ids: Collection[str], *, retention: timedelta) -> bool | None:
+    """True if one of these is a known import that the source should still have; None if no such import is known."""
+    begin = func.now() - retention
+    at_source = and_(
+        imports.c.account == account,
+        imports.c.expired_at.is_(None),
+        # Not coalesce(): an index finds either.
+        or_(imports.c.created_at > begin, and_(imports.c.created_at.is_(None), imports.c.first_seen_at > begin)),
+    )
+    is_known = select(true()).where(imports.c.import_id == WANTED.c.id, at_source).scalar_subquery()
+
+    def find(part: Sequence[str]) -> bool:
+        return connection.scalar(select(WANTED.c.id).where(is_known).limit(1), {"ids": part}) is not None
+
+    if any(by_halves(connection, find, list(ids), [])):
+        return True
+    return None if connection.scalar(select(true()).where(at_source).limit(1)) is None else False
 
 
 def missing_imports(

@@ -17,6 +17,8 @@ Who decides
     case_fields    whether an answer is empty beside the fields that are stored
     expiry         which missing imports are forgotten: past the retention at once, unless the list was empty; any
                    other is asked for by itself, because a list that shifts while it is read skips live ones
+    recognition    whether what a whole list holds is the account's at all; of the young imports that are known it has
+                   to hold one, or nothing of it is stored
     ownership      whether records say that they are another import's
     records        whether the records of an import are all there, and final
 

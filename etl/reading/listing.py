@@ -40,13 +40,14 @@ class Link(msgspec.Struct, frozen=True, gc=False):
 class Listing:
     """The listed imports as rows ready to load, by id, each with its link; of the same id the last one counts.
 
-    `ids` are those of all rows, also of those taken. What was taken counts: a later copy that differs is let go, or
-    each run would store the one and then the other.
+    `ids` are those of all rows, also of those taken, `listed` also those outside of the window. What was taken counts:
+    a later copy that differs is let go, or each run would store the one and then the other.
     """
 
     window: Window | None = None
     reading: Reading = field(default_factory=Reading)
     ids: set[str] = field(default_factory=set)
+    listed: set[str] = field(default_factory=set)
     rows: dict[str, bytes] = field(default_factory=dict)
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
@@ -56,7 +57,9 @@ class Listing:
             row = import_row(item)
             if isinstance(row, Rejected):
                 self.rejected[row.item] = row
-            elif (self.window is None or self.window.contains(row.created_at)) and not self._was_taken(row.import_id):
+                continue
+            self.listed.add(row.import_id)
+            if (self.window is None or self.window.contains(row.created_at)) and not self._was_taken(row.import_id):
                 self._keep(row, item)
 
     def _was_taken(self, import_id: str) -> bool:
@@ -93,15 +96,15 @@ def _link(row: ImportRow, item: object) -> dict[str, Any]:
 
 
 def read_listing(
-    source: Source, window: Window | None = None, *, store: Callable[[dict[str, bytes]], None] | None = None
+    source: Source, window: Window | None = None, *, store: Callable[[Listing], None] | None = None
 ) -> Listing:
-    """The whole list of imports, as far as it could be read; all but the last rows have gone to `store`, if given."""
+    """The whole list of imports, as far as it could be read; `store`, if given, may take from it when it is long."""
     listing = Listing(window)
 
     def add(page: Page) -> None:
         listing.add(hal.read_items(page.body, prefer=IMPORTS.wrappers))
         if store is not None and len(listing.rows) >= ROWS_PER_PART:
-            store(listing.take(ROWS_PER_PART))
+            store(listing)
 
     listing.reading = read_pages(lambda: paging.import_pages(source.client), add, source.stop)
     return listing

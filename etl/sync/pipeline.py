@@ -5,17 +5,17 @@ in between leaves them pending, and the next run goes on from there.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from functools import partial
 
 from sqlalchemy import Connection
 
 from etl import load
-from etl.errors import NotStorable
+from etl.errors import NotStorable, SourceChanged
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content, Stored
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import find_forgotten
 from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
+from etl.reading.recognition import is_recognised, not_proven, refuse_unrecognised
 from etl.reading.records import Records, read_records
 from etl.sync.outcome import ResourceOutcome
 from etl.sync.run import AccountRun, log
@@ -47,8 +47,8 @@ def sync_imports(run: AccountRun) -> None:
 
 def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], known: set[str]) -> None:
     """Afterwards the list is stored, its ids are known, and those whose records are to be fetched are pending."""
-    store = partial(load_imports, run, note, pending)
-    listing = read_listing(run.source, run.options.window, store=store)
+    listing = read_listing(run.source, run.options.window, store=partial(store_part, run, note, pending))
+    require_recognised(run, listing)
     known |= listing.ids
     pending += load_listing(run, note, listing)
     if may_expire(run, listing):
@@ -60,10 +60,35 @@ def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], kn
 def sync_case_fields(run: AccountRun) -> None:
     """Fields and entries are stored in one transaction; what is missing from a complete answer is marked as removed."""
     with run.resource("case_fields", "case_field_entries") as (note, entries_note):
+        if run.needs_proof:
+            raise SourceChanged(not_proven(run.account))
         fields = read_case_fields(run.source)
         load_case_fields(run, note, entries_note, fields)
         fields.reading.require_whole("case fields")
         note.complete = entries_note.complete = not fields.reading.is_doubted
+
+
+def store_part(run: AccountRun, note: ResourceOutcome, pending: list[Link], listing: Listing) -> None:
+    """While the list is being read: a part of it is stored, unless it shows no import that is known; then all waits."""
+    if run.is_recognised is None:
+        run.is_recognised = recognise(run, listing)
+    if run.is_recognised:
+        load_imports(run, note, pending, listing.take(ROWS_PER_PART))
+
+
+def recognise(run: AccountRun, listing: Listing) -> bool:
+    """True if what is listed so far may be stored as the account's."""
+    is_known = run.warehouse.transact(load.recognises, run.account, listing.listed, retention=run.retention)
+    return is_recognised(is_known=is_known, needs_proof=run.needs_proof)
+
+
+def require_recognised(run: AccountRun, listing: Listing) -> None:
+    """Raise, before anything is stored, if the listing shows that it is not the account's."""
+    run.is_recognised = run.is_recognised or recognise(run, listing)
+    if not run.is_recognised:
+        refuse_unrecognised(
+            run.account, listing, needs_proof=run.needs_proof, retention=run.retention, full=run.options.full
+        )
 
 
 def load_listing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> list[Link]:
@@ -85,6 +110,7 @@ def load_imports(run: AccountRun, note: ResourceOutcome, pending: list[Link], pa
 
 def store_imports(connection: Connection, run: AccountRun, part: dict[str, bytes]) -> tuple[Stored, int, set[str]]:
     """Inside a transaction: the imports are stored; says how many are newly rejected, and whose records are wanted."""
+    run.bind(connection)
     stored = load.upsert(connection, IMPORTS, run.account, {(import_id,): row for import_id, row in part.items()})
     there = part.keys() - {import_id for (import_id,) in stored.refused}
     if not run.options.full and run.options.window is None:
@@ -99,8 +125,7 @@ def may_expire(run: AccountRun, listing: Listing) -> bool:
 
 def expire_missing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> list[Link]:
     """Afterwards the imports that the source has forgotten are marked; says whose records are to be fetched."""
-    retention = timedelta(days=run.settings.retention_days)
-    missing = run.load(note, load.missing_imports, run.account, listing.ids, retention=retention)
+    missing = run.load(note, load.missing_imports, run.account, listing.ids, retention=run.retention)
     listing.reading.is_doubted = listing.reading.is_blank_beside(missing)
     if listing.reading.is_doubted and not run.options.full:
         log.warning("account=%s the answer held no list of imports: nothing expires", run.account)
@@ -108,11 +133,17 @@ def expire_missing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> 
     forgotten = find_forgotten(run.source, listing, missing)
     for import_id, failure in forgotten.failed:
         run.outcome.fail(failure, resource="imports", import_id=import_id)
-    note.counts.removed += run.load(note, load.mark_expired, run.account, forgotten.gone)
+    note.counts.removed += run.load(note, store_expired, run, forgotten.gone)
     found = Listing()
     found.add(forgotten.found)
     found.reading.read = len(forgotten.found)
     return load_listing(run, note, found)
+
+
+def store_expired(connection: Connection, run: AccountRun, gone: Sequence[str]) -> int:
+    """Inside a transaction: these imports are marked as forgotten; says how many."""
+    run.bind(connection)
+    return load.mark_expired(connection, run.account, gone)
 
 
 def load_records(run: AccountRun, note: ResourceOutcome, batch: Sequence[Records]) -> None:
@@ -171,6 +202,8 @@ def load_case_fields(run: AccountRun, note: ResourceOutcome, entries_note: Resou
 
 def store_case_fields(connection: Connection, run: AccountRun, fields: CaseFields) -> tuple[list[Stored], list[int]]:
     """Inside a transaction: fields and entries are stored, and those missing from a complete answer marked."""
+    if fields.reading.read:
+        run.bind(connection)
     stored = [
         load.upsert(connection, CASE_FIELDS, run.account, fields.rows),
         load.upsert(connection, ENTRIES, run.account, fields.entries),

@@ -13,14 +13,15 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import DatabaseError, Interrupted, LockHeld, WarehouseReplaced, named
+from etl.errors import DatabaseError, Interrupted, LockHeld, SourceChanged, WarehouseReplaced, named
 from etl.extract.client import Client, Requests
 from etl.instants import Window
 from etl.load import Stored
 from etl.reading.reader import Source
 from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
-from etl.warehouse import ledger
+from etl.warehouse import binding, ledger
+from etl.warehouse.binding import Origin
 from etl.warehouse.counts import Progress, Traffic
 from etl.warehouse.ledger import RunKey
 from etl.warehouse.session import REPLACED, Warehouse
@@ -38,6 +39,7 @@ class Options(NamedTuple):
     window: Window | None = None
     full: bool = False
     dry_run: bool = False
+    accept_source: bool = False
 
     @property
     def wants_imports(self) -> bool:
@@ -52,7 +54,10 @@ class Options(NamedTuple):
 
 @dataclass
 class AccountRun:
-    """Everything that the steps of one account's sync share."""
+    """Everything that the steps of one account's sync share.
+
+    `is_recognised` once the source has shown that it is the account's; None until somebody has asked.
+    """
 
     settings: AccountSettings
     client: Client
@@ -64,6 +69,8 @@ class AccountRun:
     keep_rejected: timedelta
     keep_runs: timedelta
     show: Callable[[Progress], None] = lambda _: None
+    is_recognised: bool | None = None
+    _bound: Origin | None = None
     _is_open: bool = False
     _unsaved: dict[str, ResourceOutcome] = field(default_factory=dict)
 
@@ -77,12 +84,36 @@ class AccountRun:
         """What reading the account's source needs."""
         return Source.of(self.settings, self.client, stop=self.stop)
 
+    @property
+    def retention(self) -> timedelta:
+        """How long the source remembers an import."""
+        return timedelta(days=self.settings.retention_days)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the account is read from."""
+        return Origin.of(self.settings)
+
+    @property
+    def needs_proof(self) -> bool:
+        """True if the client is another one and nothing tells yet that it is this account's."""
+        return not self.is_recognised and self._bound is not None and self._bound != self.origin
+
     def open(self) -> None:
-        """Afterwards the account's lock is held and the run is on record."""
+        """Afterwards the account's lock is held and the run is on record; raise if it would read another source."""
         self.warehouse.open()
         self.warehouse.transact(self._start)
         self.warehouse.is_on_record = not self.options.dry_run
         self._is_open = True
+        if self.options.accept_source:
+            self.is_recognised = True
+        else:
+            binding.require_same_place(self.account, self._bound, self.origin)
+
+    def bind(self, connection: Connection) -> None:
+        """Inside a transaction that stores what was read: the account is bound to where it was read from."""
+        if self._bound != self.origin:
+            binding.bind(connection, self.account, self.origin)
 
     def __enter__(self) -> Self:
         return self
@@ -128,10 +159,10 @@ class AccountRun:
 
     @contextmanager
     def _contained(self, resource: str) -> Iterator[None]:
-        """Note what fails inside as the resource's failure; a stop, a lost lock or database ends the whole run."""
+        """Note what fails inside as the resource's failure; a stop, a lost lock or database, another source end all."""
         try:
             yield
-        except (Interrupted, LockHeld, WarehouseReplaced):
+        except (Interrupted, LockHeld, SourceChanged, WarehouseReplaced):
             raise
         except Exception as error:
             if self.warehouse.reason_to_end:
@@ -186,10 +217,10 @@ class AccountRun:
         self.show(Progress(self.account, name, note.done, total, note.counts.read))
 
     def _start(self, connection: Connection) -> None:
-        retention = timedelta(days=self.settings.retention_days)
-        warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), retention)
+        warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), self.retention)
         if self.options.wants_imports:
-            warn_of_window(self.account, self.options.window, retention)
+            warn_of_window(self.account, self.options.window, self.retention)
+        self._bound = binding.origin_of(connection, self.account)
         died = ledger.start_run(connection, self.key, window=self.options.window, options=self._options())
         if died:
             log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
@@ -200,6 +231,7 @@ class AccountRun:
         return {
             "only": self.options.only,
             "full": self.options.full,
+            "accept_source": self.options.accept_source,
             "retention_days": self.settings.retention_days,
             "record_data": self.settings.record_data,
         }

@@ -11,13 +11,14 @@ from sqlalchemy import Connection, func, select
 
 from etl import load
 from etl.config import AccountSettings
-from etl.errors import EtlError, Interrupted, NotStorable, SourceMalformed, named
+from etl.errors import EtlError, Interrupted, NotStorable, SourceChanged, SourceMalformed, named
 from etl.extract.client import Client
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Key
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import find_forgotten
 from etl.reading.listing import Link, Listing, link_of, read_listing
 from etl.reading.reader import Source
+from etl.reading.recognition import is_recognised, refuse_unrecognised
 from etl.reading.records import Records, read_records
 from etl.verify.history import compare_history, newest_listed, ran_since
 from etl.verify.records import (
@@ -31,6 +32,8 @@ from etl.verify.records import (
 from etl.verify.session import Session, open_session
 from etl.verify.verification import Difference, Verification
 from etl.verify.versioned import Finding, compare_absent, compare_rows
+from etl.warehouse import binding
+from etl.warehouse.binding import Origin
 from etl.warehouse.counts import Progress
 
 
@@ -53,6 +56,7 @@ def verify_accounts(
             with contained(verification, session, settings.name), closing(Client(settings, stop=stop)) as client:
                 source = Source.of(settings, client, stop=stop)
                 comparison = Comparison(settings, source, session, verification, deep=deep, show=show)
+                binding.require_same_place(comparison.name, comparison.bound, comparison.origin)
                 verify_imports(comparison)
                 verify_case_fields(comparison)
                 if deep:
@@ -64,11 +68,18 @@ def verify_accounts(
 def contained(
     verification: Verification, session: Session, account: str, *, resource: str | None = None
 ) -> Iterator[None]:
-    """Note whatever fails inside as the failure of this account or resource; a stop or a lost database ends all."""
+    """Note whatever fails inside as the failure of this account or resource; a stop or a lost database ends all.
+
+    Another source ends the account.
+    """
     try:
         yield
     except Interrupted:
         raise
+    except SourceChanged as error:
+        if resource:
+            raise
+        verification.fail(account, error, resource=None)
     except Exception as error:
         if session.is_lost:
             raise
@@ -86,15 +97,27 @@ class Comparison:
     deep: bool
     show: Callable[[Progress], None]
     since: datetime = field(init=False)
+    bound: Origin | None = field(init=False)
 
     def __post_init__(self) -> None:
-        """Note the database's instant at which the verification began."""
+        """Note the database's instant at which the verification began, and what the account is bound to."""
         self.since = self.session.read(lambda connection: connection.execute(select(func.now())).scalar_one())
+        self.bound = self.session.read(binding.origin_of, self.name)
 
     @property
     def name(self) -> str:
         """The name that stands first in every key."""
         return self.settings.name
+
+    @property
+    def origin(self) -> Origin:
+        """Where the account is read from."""
+        return Origin.of(self.settings)
+
+    @property
+    def retention(self) -> timedelta:
+        """How long the source remembers an import."""
+        return timedelta(days=self.settings.retention_days)
 
     @contextmanager
     def resource(self, name: str) -> Iterator[None]:
@@ -128,6 +151,7 @@ def verify_imports(comparison: Comparison) -> None:
     listing, findings = Listing(), list[Finding]()
     with comparison.resource("imports"):
         listing = read_listing(comparison.source)
+        require_recognised(comparison, listing)
         gone = find_gone(comparison, listing)
         findings = comparison.session.read(compare_imports, account=comparison.name, listing=listing, gone=gone)
         comparison.note("imports", findings)
@@ -140,12 +164,23 @@ def verify_imports(comparison: Comparison) -> None:
         verify_records(comparison, links, moving)
 
 
+def require_recognised(comparison: Comparison, listing: Listing) -> None:
+    """Raise if a sync would refuse the listing: whatever another account has is different, and nobody's damage."""
+    is_known = comparison.session.read(load.recognises, comparison.name, listing.listed, retention=comparison.retention)
+    needs_proof = comparison.bound is not None and comparison.bound != comparison.origin
+    if not is_recognised(is_known=is_known, needs_proof=needs_proof):
+        refuse_unrecognised(
+            comparison.name, listing, needs_proof=needs_proof, retention=comparison.retention, full=False
+        )
+
+
 def find_gone(comparison: Comparison, listing: Listing) -> list[Key]:
     """The imports that are here and that the source has forgotten; one that the list had skipped is added to it."""
     if not listing.reading.is_whole:
         return []
-    retention = timedelta(days=comparison.settings.retention_days)
-    missing = comparison.session.read(load.missing_imports, comparison.name, listing.ids, retention=retention)
+    missing = comparison.session.read(
+        load.missing_imports, comparison.name, listing.ids, retention=comparison.retention
+    )
     if listing.reading.is_blank_beside(missing):
         raise SourceMalformed("the answer held no list of imports: a sync marks none as expired (--full accepts it)")
     forgotten = find_forgotten(comparison.source, listing, missing)

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0005"
+REVISION = "0006"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 metadata = MetaData(
@@ -340,6 +340,19 @@ sync_run_resources = Table(
         postgresql_where=text("resource = 'imports' AND complete AND (hashtext(run_id) & 15) = 0"),
     ),
     comment="Ledger: one row per run, account and resource.",
+)
+
+accounts = Table(
+    "accounts",
+    metadata,
+    _account(),
+    _column("api_url", Text, "Address of the API that the account is read from.", nullable=False),
+    _column("token_url", Text, "Address that grants the tokens.", nullable=False),
+    _text("client_id", "OAuth client; NULL where token_url names the account, so that any client of it will do."),
+    _instant(
+        "bound_at", "Instant of the sync that bound the account to this.", nullable=False, server_default=func.now()
+    ),
+    comment="The source that each account is bound to; another one is refused until a sync accepts it.",
 )
 
 coverage_folded = Table(

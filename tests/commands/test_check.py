@@ -70,6 +70,19 @@ def test_everything_is_right() -> None:
     assert seen["acme: case fields"] == "12 on the first page"
     assert seen["acme: scopes"] == "bulk-imports:read case-fields-public:read"
     assert seen["settings"] == "account acme"
+    assert seen["acme: source"].endswith("the first sync binds the account to it")
+
+
+def test_another_source(settings: pytest.MonkeyPatch, sandbox: Sandbox, database_url: str) -> None:
+    """What a sync would refuse is said before it does."""
+    with psycopg.connect(database_url) as connection:
+        connection.execute("INSERT INTO talkdesk.accounts VALUES ('acme', %s, %s)", (NOBODY, sandbox.token_url))
+    failed = failures(checked())
+
+    assert ["acme: source"] == list(failed)
+    assert f"{sandbox.url} instead of {NOBODY}" in failed["acme: source"]
+    settings.setenv("TALKDESK_ACCOUNT", "zenith")
+    assert {} == failures(checked())
 
 
 def test_command(settings: pytest.MonkeyPatch) -> None:

@@ -304,12 +304,12 @@ def test_an_answer_that_says_nothing_expires_nothing(
 
 
 def test_an_honest_empty_list(acme: Account) -> None:
-    """An account in which nothing was imported for long: everything is asked for, however old, and is gone."""
+    """Where it is to be believed, everything is asked for, however old, and is gone."""
     old = acme.world.add_import(created_at="2024-05-01T10:00:00Z")
     acme.sync()
     for one in acme.world.imports():
         acme.world.forget(one.id)
-    outcome = acme.sync()
+    outcome = acme.sync(accept_source=True)
 
     assert {"imports": {"removed": 13}} == changes(outcome)
     assert 13 == len(acme.asked(IMPORT))

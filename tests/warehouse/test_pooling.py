@@ -63,7 +63,7 @@ def test_check_says_so(acme: Account, shared: Pooler) -> None:
     """With the same words, and it leaves no lock either."""
     checks = Checks()
     settings = WarehouseSettings.model_validate({"database_url": shared.url})
-    check_warehouse(checks, settings, threading.Event())
+    check_warehouse(checks, settings, (), threading.Event())
 
     assert {"lock": connections.POOLED, "writing": "not tried: first lock must be right"} == {
         item.what: item.message for item in checks.items if not item.ok

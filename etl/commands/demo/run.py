@@ -56,7 +56,7 @@ def _sync(url: str, sandbox: Sandbox, settings: WarehouseSettings, stop: threadi
     return sync_accounts(
         engine,
         [account],
-        Options(),
+        Options(accept_source=True),  # each demo's sandbox has a port of its own
         keep_rejected=timedelta(days=settings.rejected_keep_days),
         keep_runs=timedelta(days=settings.runs_keep_days),
         stop=stop,
