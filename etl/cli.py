@@ -21,7 +21,7 @@ from etl.commands import talk
 from etl.commands.help import EXIT_CODES, GET_HELP, Commands, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
-from etl.commands.terminal import console, print_json, told, use_color
+from etl.commands.terminal import columns, print_json, told, use_color
 from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _print_outcome(outcome: "SyncOutcome", arguments: dict[str, Any]) -> None:
     elif not arguments["quiet"]:
         from etl.commands.summary import summary  # noqa: PLC0415
 
-        click.echo(summary(outcome, width=console().width))
+        click.echo(summary(outcome, width=columns()))
 
 
 def _options(arguments: dict[str, Any], window: Any) -> "Options":

@@ -1,5 +1,6 @@
 """What commands print: one JSON object for machines, and texts that a terminal shows and does not obey."""
 
+import shutil
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TextIO
@@ -52,6 +53,11 @@ def use_color(when: str) -> None:
     """Afterwards answers have colours always, never, or at a terminal that has some and no `NO_COLOR`."""
     _COLORS.clear()
     _COLORS.update(CHOICES[when])
+
+
+def columns() -> int:
+    """How many columns stdout has."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNBOUNDED
 
 
 def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Console":

@@ -213,7 +213,8 @@ def _built(settings: type[S], given: _Given) -> S:
         problems += [f"{given.name_of(str(each['loc'][0]))}: {_message(each)}" for each in error.errors()]
     else:
         if not problems:
-            log.debug("settings: %s", " ".join(_in_force(built)))
+            if log.isEnabledFor(logging.DEBUG):
+                log.debug("settings: %s", " ".join(_in_force(built)))
             return built
     raise UsageError("; ".join(dict.fromkeys(problems)))
 

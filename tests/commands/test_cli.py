@@ -168,9 +168,10 @@ def test_verbose_names_what_is_in_force(command: Command) -> None:
 
 def test_colour(command: Command) -> None:
     """As asked for; the last word is the nearest."""
-    assert "\x1b[" in command("check", "--color", "always").out
-    assert "\x1b" not in command("--color", "always", "check", "--color", "never").out
-    shown, plain = (at_terminal(command, "check", "--color", when).raw for when in ("auto", "never"))
+    asked = ("query", "SELECT 1", "--color")
+    assert "\x1b[" in command(*asked, "always").out
+    assert "\x1b" not in command("--color", "always", *asked, "never").out
+    shown, plain = (at_terminal(command, *asked, when).raw for when in ("auto", "never"))
     assert "\x1b[" in shown
     assert "\x1b" not in plain
 
