@@ -57,11 +57,18 @@ def main() -> int:
     open_streams()
     wants_json = "--json" in sys.argv[1:]
     on_signals(lambda *_: os._exit(_report("interrupted", Interrupted.exit_code, wants_json=wants_json)))
+    code = _exit_code(wants_json=wants_json)
+    with suppress(ReaderLeft, NotWritten):
+        sys.stdout.flush()  # what was written before an error
+    return code
+
+
+def _exit_code(*, wants_json: bool) -> int:
     try:
         code = commands.main(prog_name="talkdesk-etl", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as error:
-        error.show()
+        talk.complain_of_use(error)
         _report_json(error.format_message(), UsageError.exit_code, wants_json=wants_json)
         return UsageError.exit_code
     except EtlError as error:

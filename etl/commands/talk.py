@@ -68,6 +68,17 @@ def name_run(run_id: str) -> None:
     _formatter.run_id = run_id
 
 
+def complain_of_use(error: click.ClickException) -> None:
+    """Say what was wrong with the words that were typed; nothing had begun."""
+    from etl.config import log_format  # noqa: PLC0415 - only who mistypes pays for it
+
+    if log_format() == "json":
+        begin(quiet=False, verbose=False, form="json")
+        complain(error.format_message())
+    else:
+        error.show()
+
+
 def complain(message: str) -> None:
     """Say why the command ended; whoever collects objects gets one."""
     if isinstance(_formatter, _Collected):

@@ -68,6 +68,14 @@ def test_a_reader_that_left_before_the_first_row(database_url: str) -> None:
     assert 0 == at_work(database_url)
 
 
+def test_an_error_behind_what_cannot_be_written(database_url: str) -> None:
+    """It decides, and the rows that came before it are not missed at the very end."""
+    sql = "SELECT 1 / (900 - n) FROM generate_series(1, 901) AS n"
+    said = redirected(">/dev/full")("query", "--format", "csv", sql, DATABASE_URL=database_url)
+
+    assert (2, "talkdesk-etl: the SQL failed: DivisionByZero (SQLSTATE 22012)\n") == (said.code, said.err)
+
+
 def test_ctrl_c_while_nobody_reads(database_url: str) -> None:
     """A pager that shows the first page keeps the program waiting in the middle of a word."""
     with Command({"DATABASE_URL": database_url}).start("query", "--format", "csv", ENDLESS) as process:

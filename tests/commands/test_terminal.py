@@ -77,6 +77,7 @@ def test_objects_for_a_collector(command: Command, acme: Account) -> None:
     assert ["info", "error"] == sorted({line["level"] for line in lines}, reverse=True)
     assert all(re.fullmatch(TIME, line["time"]) for line in lines)
     assert "--account nobody" in json.loads(wrong.err)["message"]
+    assert "--nonsense" in json.loads(command("sync", "--nonsense", TALKDESK_LOG_FORMAT="json").err)["message"]
     assert "TALKDESK_LOG_FORMAT: should be 'text' or 'json'" in command("status", TALKDESK_LOG_FORMAT="xml").err
 
 
