@@ -39,7 +39,7 @@ from etl.warehouse.tables import REVISION
 T = TypeVar("T")
 
 OLDEST_POSTGRES = 15
-SIGN_WIDTH, WHAT_WIDTH = 4, 18
+SIGN_WIDTH, WHAT_WIDTH = 4, 20
 PATIENCE_SECONDS = 15  # a person waits for the answer
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)

@@ -226,11 +226,13 @@ def _in_force(settings: Settings) -> Iterator[str]:
             name for name, field in type(settings).model_fields.items() if key in {name, field.validation_alias}
         )
         value = getattr(settings, name)
-        if value not in {None, ()} and variable != "TALKDESK_PRIVATE_KEY":
+        if value not in {None, ()} and key not in _NO_VARIABLES:
             yield f"{variable}={'(set)' if isinstance(value, SecretStr) else _plainly(value)}"
 
 
 def _plainly(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
