@@ -17,6 +17,7 @@ from typing import Any
 from etl.errors import NotWritten
 
 LOOK_MILLISECONDS = 100
+STDERR = 2
 
 
 class ReaderLeft(Exception):
@@ -30,17 +31,21 @@ def open_streams() -> None:
     if sys.stdin is None:
         sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115 - as long as the process
     sys.stdout = _text(_Writer(1, _fail), sys.stdout)
-    sys.stderr = _text(_Writer(2, lambda _: None), sys.stderr)
+    sys.stderr = _text(_Writer(STDERR, lambda _: None), sys.stderr)
 
 
 def _hold(number: int) -> None:
-    """Afterwards no file or connection of ours is taken for that stream; if it was closed, writing fails as before."""
+    """Afterwards no file or connection of ours, or of a process that we start, is taken for that stream.
+
+    An answer that goes to a closed one is lost, as before; talk is nobody's loss.
+    """
     try:
         os.fstat(number)
     except OSError:
-        null = os.open(os.devnull, os.O_RDONLY)
+        null = os.open(os.devnull, os.O_RDWR if number == STDERR else os.O_RDONLY)
+        os.dup2(null, number)
+        os.set_inheritable(number, True)  # noqa: FBT003 - its only argument
         if null != number:
-            os.dup2(null, number)
             os.close(null)
 
 
@@ -83,7 +88,7 @@ def _text(writer: _Writer, before: Any) -> io.TextIOWrapper:
         io.BufferedWriter(writer),
         encoding=getattr(before, "encoding", "utf-8"),
         errors="backslashreplace" if errors == "strict" else errors,
-        line_buffering=writer.fileno() == 2 or writer.isatty(),  # noqa: PLR2004 - stderr
+        line_buffering=writer.fileno() == STDERR or writer.isatty(),
     )
 
 
