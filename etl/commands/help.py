@@ -66,10 +66,11 @@ class WithExamples(click.Command):
         super().format_epilog(ctx, formatter)
 
 
-class Commands(click.Group):
-    """Commands that show how they are used."""
+class Commands(WithExamples, click.Group):
+    """Commands, and groups of them, that show how they are used."""
 
     command_class = WithExamples
+    group_class = type
 
 
 class WithSettings(WithExamples):
