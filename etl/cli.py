@@ -43,7 +43,7 @@ NOTHING: dict[str, dict[str, Any]] = {
         "requests": 0,
         "seconds": 0.0,
     },
-    "status": {"warehouse": None, "accounts": {}, "stale": []},
+    "status": {"warehouse": None, "accounts": {}, "stale": [], "found": []},
     "verify": {"warehouse": None, "level": False, "differences": []},
     "check": {"warehouse": None, "ok": False, "items": []},
 }
@@ -143,6 +143,21 @@ def _account_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> l
     return []
 
 
+def _account(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--account",
+        "accounts",
+        multiple=True,
+        metavar="NAME",
+        shell_complete=_account_names,
+        help="Only this account; may be repeated.",
+    )(command)
+
+
+def _only(command: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option("--only", type=click.Choice(["imports", "case-fields"]), help="Only this part.")(command)
+
+
 @click.group(
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -168,7 +183,7 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
     shell_complete=_account_names,
     help="Only this account (TALKDESK_ACCOUNT, or [accounts.NAME] of TALKDESK_ETL_CONFIG); may be repeated.",
 )
-@click.option("--only", type=click.Choice(["imports", "case-fields"]), help="Only this part.")
+@_only
 @click.option("--from", "from_", metavar="WHEN", help="Backfill: imports created since this day or instant (UTC).")
 @click.option(
     "--to",
@@ -231,6 +246,8 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
     from etl.warehouse import connections, opening  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
+    if part := options.only or ("imports" if options.window else None):
+        accounts = config.having(accounts, part)
     talk.name_run(run_id := new_run_id())
     with _warehouse(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
         return sync_accounts(
@@ -305,25 +322,51 @@ def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
 
 
 @commands.command(epilog=EXIT_CODES)
+@_account
+@_only
+@click.option("--max-age", metavar="DURATION", help="Stale is what was last synced longer ago (6h, 90m, 2d) or never.")
 @click.option(
-    "--max-age",
+    "--fail-on",
+    metavar="KINDS",
+    help="Exit with 9 on any of stale,failed,gaps,rejected,loss (default: stale, if --max-age says what that is).",
+)
+@click.option(
+    "--loss-within",
     metavar="DURATION",
-    help="Exit with 9 if any resource was last synced longer ago (6h, 90m, 2d).",
+    default="72h",
+    show_default=True,
+    help="Loss is what the source may forget within this time before it is read.",
 )
 @_common
-def status(*, max_age: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+def status(
+    *,
+    accounts: tuple[str, ...],
+    only: str | None,
+    max_age: str | None,
+    fail_on: str | None,
+    loss_within: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
     """Show how current the warehouse is; reads only the warehouse."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
-    from etl.commands.status import parse_duration, read_status  # noqa: PLC0415
+    from etl.commands.status import Asked, parse_duration, parse_kinds, read_status  # noqa: PLC0415
     from etl.warehouse import opening  # noqa: PLC0415
 
-    age = parse_duration(max_age) if max_age else None
+    asked = Asked(
+        fail_on=None if fail_on is None else parse_kinds(fail_on),
+        max_age=None if max_age is None else parse_duration(max_age),
+        loss_within=parse_duration(loss_within),
+        names=[name.lower() for name in accounts],
+        only=only,
+    )
     settings = config.load_warehouse()
     with _warehouse(settings) as url, opening.read_only(url) as connection:
         name = opening.warehouse_name(settings)
-        found = read_status(connection, max_age=age, accounts=config.account_names(), warehouse=name)
-    code = FOUND if found.stale else DONE
+        found = read_status(connection, asked, configured=config.configured(), warehouse=name)
+    code = FOUND if found.found else DONE
     return told(code, lambda: print_json(found.to_json()) if as_json else found.print(quiet=quiet))
 
 
@@ -348,21 +391,17 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
-@click.option(
-    "--account",
-    "accounts",
-    multiple=True,
-    metavar="NAME",
-    shell_complete=_account_names,
-    help="Only this account; may be repeated.",
-)
+@_account
+@_only
 @click.option(
     "--deep",
     is_flag=True,
     help="Name each record and column that differs, and look for damage in what the source no longer has.",
 )
 @_common
-def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+def verify(
+    *, accounts: tuple[str, ...], only: str | None, deep: bool, as_json: bool, quiet: bool, verbose: bool
+) -> int:
     """Compare source and warehouse and list every difference; writes nothing."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
@@ -371,7 +410,7 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
     from etl.verify import verify_accounts  # noqa: PLC0415
     from etl.warehouse import opening  # noqa: PLC0415
 
-    settings, chosen = config.load(accounts)
+    settings, chosen = config.load(accounts, only)
     with _warehouse(settings) as url, progress_bar(quiet=quiet) as show:
         name = opening.warehouse_name(settings)
         found = verify_accounts(url, chosen, deep=deep, stop=stop_on_signals(), warehouse=name, show=show)
@@ -381,8 +420,10 @@ def verify(*, accounts: tuple[str, ...], deep: bool, as_json: bool, quiet: bool,
 
 
 @commands.command(cls=WithSettings)
+@_account
+@_only
 @_common
-def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
+def check(*, accounts: tuple[str, ...], only: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Try everything that a first sync needs, and say per item what is wrong and what to do."""
     _talk(quiet=quiet, verbose=verbose)
     from etl.commands.check import Tried, check_everything, print_item  # noqa: PLC0415
@@ -391,7 +432,7 @@ def check(*, as_json: bool, quiet: bool, verbose: bool) -> int:
         if not as_json and not (quiet and item.ok):
             told(item.exit_code, lambda: print_item(item))
 
-    found = check_everything(stop=stop_on_signals(), show=show)
+    found = check_everything(accounts, only=only, stop=stop_on_signals(), show=show)
     if quiet and not as_json:
         return found.exit_code
     return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else click.echo(found.verdict()))

@@ -1,7 +1,7 @@
 """Trying everything that a first sync needs: each item by itself, with what is wrong and what to do about it."""
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -29,7 +29,7 @@ from etl.errors import (
 )
 from etl.extract import hal, paging
 from etl.extract.client import Client
-from etl.extract.endpoints import IMPORTS, SCOPES
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS
 from etl.extract.hal import Page
 from etl.threads import parallel
 from etl.warehouse import connections, migrating, opening, rights, sqlstates
@@ -43,6 +43,7 @@ SIGN_WIDTH, WHAT_WIDTH = 4, 20
 PATIENCE_SECONDS = 15  # a person waits for the answer
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
+ENDPOINTS = (("imports", IMPORTS), ("imports", RECORDS), ("case-fields", CASE_FIELDS))
 ADVICE: dict[type[EtlError], str] = {
     SourceUnavailable: "check network, HTTPS_PROXY, TALKDESK_REGION and the addresses; else try later",
     NotFound: "check TALKDESK_API_URL and TALKDESK_REGION",
@@ -135,14 +136,25 @@ def print_item(item: Tried) -> None:
     terminal.console().print(grid)
 
 
-def check_everything(*, stop: threading.Event, show: Callable[[Tried], object] = lambda _: None) -> Checks:
+def check_everything(
+    names: Sequence[str] = (),
+    *,
+    only: str | None = None,
+    stop: threading.Event,
+    show: Callable[[Tried], object] = lambda _: None,
+) -> Checks:
     """What a first sync needs, item by item, tried as far as the items before allow; each is shown as it is known."""
     checks = Checks(show=show)
     found = checks.attempt(
-        "settings", config.load, lambda found: ", ".join(f"account {each.name}" for each in found[1])
+        "settings",
+        lambda: config.load(names, only),
+        lambda found: ", ".join(f"account {each.name}" for each in found[1]),
     )
     # A secret may come from a pipe, which can be read once: what is right is not read again.
-    warehouse, accounts = found or (_if_right(config.load_warehouse), _if_right(config.load_accounts))
+    warehouse, accounts = found or (
+        _if_right(config.load_warehouse),
+        _if_right(lambda: config.load_accounts(names, only)),
+    )
     for settings in accounts or ():
         check_account(checks, settings, stop)
     if warehouse is not None:
@@ -171,16 +183,29 @@ def check_account(checks: Checks, settings: AccountSettings, stop: threading.Eve
     if client is None:
         return
     run = partial(_in_background, stop=stop)
+    endpoints = [endpoint for part, endpoint in ENDPOINTS if part in settings.resources]
     if checks.attempt(f"{name}: token", lambda: run(client.tokens.token), lambda _: "granted") is None:
-        checks.skip(*(f"{name}: {what}" for what in ("scopes", "imports", "records", "case fields")))
+        checks.skip(*(f"{name}: {what}" for what in ("scopes", *(endpoint.name for endpoint in endpoints))))
         return
-    checks.attempt(f"{name}: scopes", lambda: require_scopes(client.tokens.missing_scopes), lambda _: " ".join(SCOPES))
+    scopes = dict.fromkeys(endpoint.scope for endpoint in endpoints)
+    checks.attempt(
+        f"{name}: scopes",
+        lambda: require_scopes(client.tokens.missing_scopes & scopes.keys()),
+        lambda _: " ".join(scopes),
+    )
+    if IMPORTS in endpoints:
+        check_imports(checks, name, client, run)
+    if CASE_FIELDS in endpoints:
+        checks.attempt(f"{name}: case fields", lambda: run(lambda: next(paging.case_field_pages(client))), _size)
+
+
+def check_imports(checks: Checks, name: str, client: Client, run: Callable[[Callable[[], Any]], Any]) -> None:
+    """The first page of the imports, and of the records of one."""
     page = checks.attempt(f"{name}: imports", lambda: run(lambda: next(paging.import_pages(client))), _size)
     if page is None:
         checks.skip(f"{name}: records")
     else:
         checks.attempt(f"{name}: records", lambda: run(lambda: first_records(client, page)), _size_of_records)
-    checks.attempt(f"{name}: case fields", lambda: run(lambda: next(paging.case_field_pages(client))), _size)
 
 
 def require_scopes(missing: Collection[str]) -> bool:

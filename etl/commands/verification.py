@@ -49,7 +49,8 @@ def _lines(found: Verification) -> Iterator[str]:
     if kinds.keys() - {"moved"}:
         yield "to repair: talkdesk-etl sync --full"
     for account, counts in found.compared.items():
-        yield f"{account}: compared {', '.join(f'{counts[resource]:,} {resource}' for resource in RESOURCES)}"
+        compared = (f"{counts[resource]:,} {resource}" for resource in RESOURCES if resource in counts)
+        yield f"{account}: compared {', '.join(compared)}"
     where = f"warehouse {found.warehouse}: " if found.warehouse else ""
     yield f"{where}{verdict(found)}"
 

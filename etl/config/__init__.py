@@ -1,12 +1,24 @@
 """Settings from the environment, `.env` and an optional TOML file."""
 
-from etl.config.models import AccountSettings, WarehouseSettings
-from etl.config.sources import account_names, load, load_accounts, load_warehouse, log_format, real_accounts
+from etl.config.models import AccountSettings, Configured, WarehouseSettings
+from etl.config.sources import (
+    account_names,
+    configured,
+    having,
+    load,
+    load_accounts,
+    load_warehouse,
+    log_format,
+    real_accounts,
+)
 
 __all__ = [
     "AccountSettings",
+    "Configured",
     "WarehouseSettings",
     "account_names",
+    "configured",
+    "having",
     "load",
     "load_accounts",
     "load_warehouse",

@@ -120,6 +120,18 @@ def comma_list(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
+def _parts(words: tuple[str, ...]) -> tuple[str, ...]:
+    if not words:
+        raise ValueError(f"should name {', '.join(PARTS)} or both")
+    if unknown := [word for word in words if word.lower() not in PARTS]:
+        raise ValueError(f"should name {', '.join(PARTS)} or both, not {', '.join(unknown)}")
+    return tuple(part for part in PARTS if part in {word.lower() for word in words})
+
+
+PARTS = ("imports", "case-fields")
+"""What an account may have, in the order in which it is read."""
+
+Parts = Annotated[tuple[str, ...], BeforeValidator(comma_list), AfterValidator(_parts)]
 Label = Annotated[str, AfterValidator(_label)]
 Visible = Annotated[str, AfterValidator(_visible)]
 Secret = Annotated[SecretStr, AfterValidator(visible_secret)]

@@ -17,10 +17,12 @@ from pydantic import (
 )
 
 from etl.config.fields import (
+    PARTS,
     Count,
     FileContent,
     Label,
     Number,
+    Parts,
     Secret,
     Visible,
     comma_list,
@@ -58,6 +60,16 @@ class Settings(BaseModel):
         return {str(alias or f"{cls.prefix}{name.upper()}"): str(alias or name) for name, alias in named}
 
 
+class Configured(Settings):
+    """What a monitor needs to know of an account, whether or not the rest of its settings is complete."""
+
+    prefix = "TALKDESK_"
+    model_config = ConfigDict(extra="ignore")
+
+    name: str
+    resources: Parts = PARTS
+
+
 class AccountSettings(Settings):
     """How one account is read: `account` is the host part, `name` what the warehouse calls it."""
 
@@ -85,6 +97,9 @@ class AccountSettings(Settings):
         default=120.0, ge=0, le=86_400, description="how long one request may be retried in all"
     )
     retention_days: Count = Field(default=20, ge=1, le=3650, description="days after which the source forgets")
+    resources: Parts = Field(
+        default=PARTS, description="what the account has at all: imports, case-fields or (as without it) both"
+    )
     record_data: Literal["keep", "drop"] = Field(default="keep", description="keep or drop the cells of records")
     hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = Field(
         default=(), description="columns whose cells are hashed: names exactly as in the CSV's header, comma separated"

@@ -4,7 +4,7 @@ import logging
 import os
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 from etl.config.dotenv import read_dotenv
 from etl.config.fields import is_local
-from etl.config.models import AccountSettings, Settings, WarehouseSettings
+from etl.config.models import AccountSettings, Configured, Settings, WarehouseSettings
 from etl.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -49,11 +49,11 @@ class _Given(NamedTuple):
     unknown: Sequence[str] = ()
 
 
-def load(names: Sequence[str] = ()) -> tuple[WarehouseSettings, tuple[AccountSettings, ...]]:
-    """The settings of the warehouse and of the accounts, of all or of those named; UsageError lists all problems."""
+def load(names: Sequence[str] = (), only: str | None = None) -> tuple[WarehouseSettings, tuple[AccountSettings, ...]]:
+    """The settings of the warehouse and of the accounts, as `load_accounts` has them; UsageError lists all problems."""
     problems: list[str] = []
     warehouse = _collect(load_warehouse, problems)
-    accounts = _collect(partial(load_accounts, names), problems)
+    accounts = _collect(partial(load_accounts, names, only), problems)
     if warehouse is None or accounts is None:
         raise UsageError("; ".join(dict.fromkeys(problems)))
     return warehouse, accounts
@@ -64,8 +64,8 @@ def load_warehouse() -> WarehouseSettings:
     return _built(WarehouseSettings, _Given(_variables(WarehouseSettings), _variable))
 
 
-def load_accounts(names: Sequence[str] = ()) -> tuple[AccountSettings, ...]:
-    """The settings of all accounts or of those named; UsageError lists all problems."""
+def load_accounts(names: Sequence[str] = (), only: str | None = None) -> tuple[AccountSettings, ...]:
+    """The settings of all accounts or of those named, reduced to one part; UsageError lists all problems."""
     given = _given_accounts()
     wanted = [name.lower() for name in names] or list(given)
     known = ", ".join(filter(None, given)) or "nothing, TALKDESK_ACCOUNT is not set"
@@ -77,7 +77,18 @@ def load_accounts(names: Sequence[str] = ()) -> tuple[AccountSettings, ...]:
     ]
     if problems:
         raise UsageError("; ".join(dict.fromkeys(problems)))
-    return tuple(account for account in built if account is not None)
+    accounts = tuple(account for account in built if account is not None)
+    if only is None:
+        return accounts
+    return tuple(account.model_copy(update={"resources": (only,)}) for account in having(accounts, only))
+
+
+def having(accounts: Iterable[AccountSettings], part: str) -> tuple[AccountSettings, ...]:
+    """Those of the accounts that have the part; UsageError if none has it."""
+    found = tuple(account for account in accounts if part in account.resources)
+    if not found:
+        raise UsageError(f"none of these accounts has {part}, as TALKDESK_RESOURCES (resources) says")
+    return found
 
 
 def real_accounts() -> tuple[str, ...]:
@@ -94,6 +105,16 @@ def log_format() -> str:
     dotenv, name = _dotenv(), "TALKDESK_LOG_FORMAT"
     given = os.environ.get(name) or ("" if isinstance(dotenv, UsageError) else dotenv.get(name, ""))
     return given.strip().lower()
+
+
+def configured() -> tuple[Configured, ...]:
+    """The accounts that are configured, whether or not their settings are complete."""
+    given = _given_accounts()
+    return tuple(
+        _built(Configured, said._replace(values={**said.values, "name": name}, unknown=()))
+        for name, said in given.items()
+        if name
+    )
 
 
 def account_names() -> tuple[str, ...]:

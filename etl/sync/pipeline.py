@@ -26,9 +26,9 @@ def sync_account(run: AccountRun) -> None:
     """Bring one account's part of the warehouse level with the source; what failed stands in the run's outcome."""
     with run:
         run.open()
-        if run.options.wants_imports:
+        if run.wants_imports:
             sync_imports(run)
-        if run.options.wants_case_fields:
+        if run.wants_case_fields:
             sync_case_fields(run)
 
 

@@ -99,6 +99,16 @@ class AccountRun:
         """True if the client is another one and nothing tells yet that it is this account's."""
         return not self.is_recognised and self._bound is not None and self._bound != self.origin
 
+    @property
+    def wants_imports(self) -> bool:
+        """True if they are asked for, and the account has any."""
+        return self.options.wants_imports and "imports" in self.settings.resources
+
+    @property
+    def wants_case_fields(self) -> bool:
+        """True if they are asked for, and the account has any."""
+        return self.options.wants_case_fields and "case-fields" in self.settings.resources
+
     def open(self) -> None:
         """Afterwards the account's lock is held and the run is on record; raise if it would read another source."""
         self.warehouse.open()
@@ -217,8 +227,9 @@ class AccountRun:
         self.show(Progress(self.account, name, note.done, total, note.counts.read))
 
     def _start(self, connection: Connection) -> None:
-        warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), self.retention)
-        if self.options.wants_imports:
+        if "imports" in self.settings.resources:
+            warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), self.retention)
+        if self.wants_imports:
             warn_of_window(self.account, self.options.window, self.retention)
         self._bound = binding.origin_of(connection, self.account)
         died = ledger.start_run(connection, self.key, window=self.options.window, options=self._options())
@@ -232,6 +243,7 @@ class AccountRun:
             "only": self.options.only,
             "full": self.options.full,
             "accept_source": self.options.accept_source,
+            "resources": self.settings.resources,
             "retention_days": self.settings.retention_days,
             "record_data": self.settings.record_data,
         }

@@ -34,7 +34,7 @@ from etl.verify.verification import Difference, Verification
 from etl.verify.versioned import Finding, compare_absent, compare_rows
 from etl.warehouse import binding
 from etl.warehouse.binding import Origin
-from etl.warehouse.counts import Progress
+from etl.warehouse.counts import Progress, resources_of
 
 
 def verify_accounts(
@@ -57,8 +57,10 @@ def verify_accounts(
                 source = Source.of(settings, client, stop=stop)
                 comparison = Comparison(settings, source, session, verification, deep=deep, show=show)
                 binding.require_same_place(comparison.name, comparison.bound, comparison.origin)
-                verify_imports(comparison)
-                verify_case_fields(comparison)
+                if "imports" in settings.resources:
+                    verify_imports(comparison)
+                if "case-fields" in settings.resources:
+                    verify_case_fields(comparison)
                 if deep:
                     verify_history(comparison)
     return verification
@@ -322,12 +324,13 @@ def verify_history(comparison: Comparison) -> None:
     known = {
         (found.resource, found.key) for found in comparison.verification.differences if found.account == comparison.name
     }
-    with comparison.resource("imports"):
+    wanted = resources_of(comparison.settings.resources)
+    with comparison.resource(wanted[0]):
         comparison.progress("history")
         for resource, finding in comparison.session.read(
             lambda connection: [*compare_history(connection, comparison.name)]
         ):
             # A wrong number of records follows from records that were named.
             also = "import_records" if finding.column == "records_loaded" else resource
-            if not known & {(resource, finding.key), (also, finding.key)}:
+            if resource in wanted and not known & {(resource, finding.key), (also, finding.key)}:
                 comparison.note(resource, [finding])

@@ -1,9 +1,18 @@
 """What a sync counts per resource: the outcomes of items and rows, the traffic, and where the time went."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-RESOURCES = ("imports", "import_records", "case_fields", "case_field_entries")
+PARTS = {"imports": ("imports", "import_records"), "case-fields": ("case_fields", "case_field_entries")}
+"""The resources by the part of an account that they belong to."""
+
+RESOURCES = tuple(resource for part in PARTS.values() for resource in part)
+
+
+def resources_of(parts: Iterable[str]) -> tuple[str, ...]:
+    """The resources of these parts."""
+    return tuple(resource for part in parts for resource in PARTS[part])
 
 
 class Progress(NamedTuple):

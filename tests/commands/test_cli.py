@@ -30,7 +30,7 @@ NOWHERE = "postgresql://loader:planted-password@127.0.0.1:1/warehouse"
 SOMEBODY = {"TALKDESK_ACCOUNT": "acme", "TALKDESK_CLIENT_ID": "nobody", "TALKDESK_CLIENT_SECRET": "planted-secret"}
 PROMISED = {
     "sync": {"run_id", "warehouse", "outcome", "dry_run", "accounts", "rejected", "requests", "seconds", "errors"},
-    "status": {"warehouse", "accounts", "stale"},
+    "status": {"warehouse", "accounts", "stale", "found"},
     "verify": {"warehouse", "level", "differences"},
     "check": {"warehouse", "ok", "items"},
 }
@@ -143,7 +143,8 @@ def test_quiet_is_the_same_everywhere(command: Command, acme: Account) -> None:
     acme.change("UPDATE talkdesk.sync_runs SET finished_at = now() - interval '7 hours'")
     acme.change("UPDATE talkdesk.imports SET filename = 'planted'")
 
-    assert (9, "stale: acme\n", "") == command("status", "-q", "--max-age", "6h")
+    stale = "stale: acme: imports, import_records, case_fields, case_field_entries last synced 7 h ago\n"
+    assert (9, stale, "") == command("status", "-q", "--max-age", "6h")
     assert 9 == command("verify", "-q").code
     assert [["fail", "acme:", "token"]] == [
         line.split()[:3] for line in command("check", "-q", TALKDESK_CLIENT_SECRET="planted").out.splitlines()[:1]

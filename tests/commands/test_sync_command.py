@@ -197,6 +197,23 @@ def test_the_embedded_warehouse(command: Command, session_folder: Path) -> None:
         postgres.remove(home)
 
 
+def test_an_account_that_has_imports_alone(command: Command, acme: Account) -> None:
+    """Every command keeps to what the account has at all, whatever was read before."""
+    command.variables["TALKDESK_RESOURCES"] = "imports"
+    checked, synced, verified = command("check"), command("sync", "--json"), command("verify", "--deep")
+    status = command("status", "--max-age", "1h", "--json", "--fail-on", "stale,failed,gaps")
+
+    assert [0, 0, 0, 0] == [checked.code, synced.code, verified.code, status.code]
+    assert "case" not in checked.out + verified.out
+    assert (12, 0) == (acme.size("imports"), acme.size("case_fields"))
+    assert ["imports", "import_records"] == list(status.json["accounts"]["acme"]["resources"])
+    assert "succeeded" == status.json["accounts"]["acme"]["last_run"]["outcome"]
+    assert 2 == acme.value("SELECT count(*) FROM talkdesk.sync_health")
+    refused = command("sync", "--only", "case-fields")
+    assert 2 == refused.code
+    assert "TALKDESK_RESOURCES" in refused.err
+
+
 # Many accounts
 
 

@@ -21,7 +21,14 @@ def test_the_ledger_of_a_run(acme: Account) -> None:
         run[name] for name in ("account", "run_id", "outcome", "error", "version")
     )
     assert (None, None) == (run["window_from"], run["window_to"])
-    options = {"only": None, "full": False, "accept_source": False, "retention_days": 20, "record_data": "keep"}
+    options: dict[str, object] = {
+        "only": None,
+        "full": False,
+        "accept_source": False,
+        "retention_days": 20,
+        "record_data": "keep",
+    }
+    options["resources"] = ["imports", "case-fields"]
     assert options == run["options"]
     ledger = {row["resource"]: row for row in acme.rows(RESOURCES_OF_RUN, outcome.run_id)}
     assert set(RESOURCES) == set(ledger)
