@@ -46,6 +46,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "status": {"warehouse": None, "accounts": {}, "stale": [], "found": []},
     "verify": {"warehouse": None, "level": False, "differences": []},
     "check": {"warehouse": None, "ok": False, "items": []},
+    "tables": {"tables": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
 
@@ -388,6 +389,21 @@ def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> 
 
     with _warehouse(config.load_warehouse()) as url:
         print_query(url, sql, "object" if as_json else form)
+
+
+@commands.command()
+@click.argument("name", metavar="[NAME]", required=False)
+@_common
+def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """List the warehouse's tables, views and functions; with NAME, the columns of one."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands.tables import read_table, read_tables  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
+
+    with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
+        found = read_table(connection, name) if name is not None else read_tables(connection)
+    return told(DONE, lambda: print_json(found.to_json()) if as_json else found.print())
 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)

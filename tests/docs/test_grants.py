@@ -12,6 +12,7 @@ from sqlalchemy import make_url
 
 from etl.commands import query
 from etl.commands.status import read_status
+from etl.commands.tables import read_tables
 from etl.errors import EtlError
 from etl.warehouse.opening import read_only
 from tests.docs.test_readme import GRANTS, QUESTIONS
@@ -79,6 +80,12 @@ def test_a_reader_sees_every_view_and_function(roles: Roles, statement: str) -> 
 def test_a_reader_asks_for_the_status(roles: Roles) -> None:
     with read_only(roles.reader) as connection:
         assert ["sandbox"] == list(read_status(connection).accounts)
+
+
+def test_a_reader_finds_the_tables(roles: Roles) -> None:
+    """Of all that is there he is told the rows, for he may read something of it."""
+    with read_only(roles.reader) as connection:
+        assert None not in {each["rows"] for each in read_tables(connection).to_json()["tables"]}
 
 
 def test_a_reader_counts_what_was_rejected(roles: Roles) -> None:
