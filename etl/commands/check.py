@@ -32,6 +32,7 @@ from etl.extract.client import Client
 from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS
 from etl.extract.hal import Page
 from etl.threads import parallel
+from etl.transform.privacy import names_of_cells
 from etl.warehouse import connections, migrating, opening, rights, sqlstates
 from etl.warehouse.session import Warehouse
 from etl.warehouse.tables import REVISION
@@ -67,10 +68,11 @@ class Tried(NamedTuple):
 
 @dataclass
 class Checks:
-    """What was tried so far, in order, and which warehouse it was."""
+    """What was tried so far, in order, and which warehouse it was; the columns that records of each account had."""
 
     warehouse: str | None = None
     items: list[Tried] = field(default_factory=list)
+    columns: dict[str, set[str]] = field(default_factory=dict)
     show: Callable[[Tried], object] = lambda _: None
 
     @property
@@ -205,7 +207,14 @@ def check_imports(checks: Checks, name: str, client: Client, run: Callable[[Call
     if page is None:
         checks.skip(f"{name}: records")
     else:
-        checks.attempt(f"{name}: records", lambda: run(lambda: first_records(client, page)), _size_of_records)
+        records = checks.attempt(f"{name}: records", lambda: run(lambda: first_records(client, page)), _size_of_records)
+        checks.columns[name] = column_names(records) if records else set()
+
+
+def column_names(records: Page) -> set[str]:
+    """The names of columns on a page of records."""
+    items = hal.read_items(records.body, prefer=RECORDS.wrappers)
+    return {name for item in items if isinstance(item, dict) for name in names_of_cells(item)}
 
 
 def require_scopes(missing: Collection[str]) -> bool:
@@ -263,6 +272,12 @@ def check_warehouse(
             schema = checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)
             for account in accounts if may and schema else ():
                 checks.attempt(f"{account.name}: source", partial(stored.source, connection, account), str)
+                seen = checks.columns.get(account.name, set())
+                if account.hash_columns:
+                    checks.attempt(
+                        f"{account.name}: hash columns", partial(stored.hash_columns, connection, account, seen), str
+                    )
+                checks.attempt(f"{account.name}: privacy", partial(stored.privacy, connection, account), str)
         if may and schema:
             check_work(checks, engine, stop)
         else:

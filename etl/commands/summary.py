@@ -11,7 +11,7 @@ COLUMNS = ("read", "inserted", "updated", "unchanged", "removed", "rejected")
 
 def summary(outcome: SyncOutcome, *, width: int = UNBOUNDED) -> str:
     """A table of counts, what is still rejected, and how it ended; what failed was said on stderr."""
-    return "\n".join((*_table(outcome, width), *_standing(outcome), _ending(outcome)))
+    return "\n".join((*_table(outcome, width), *_standing(outcome), *_stored_otherwise(outcome), _ending(outcome)))
 
 
 def _table(outcome: SyncOutcome, width: int) -> Iterator[str]:
@@ -54,6 +54,12 @@ def _standing(outcome: SyncOutcome) -> Iterator[str]:
     rejected = sum(note.counts.rejected for account in outcome.accounts for note in account.resources.values())
     if rejected and not any(account.new_rejected for account in outcome.accounts):
         yield f"rejected: {rejected} item(s) could not be loaded, as before: see talkdesk.rejected_items"
+
+
+def _stored_otherwise(outcome: SyncOutcome) -> Iterator[str]:
+    for account in outcome.accounts:
+        if account.otherwise:
+            yield f"privacy: {account.account}: {account.otherwise}"
 
 
 def _ending(outcome: SyncOutcome) -> str:

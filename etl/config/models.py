@@ -102,7 +102,9 @@ class AccountSettings(Settings):
     )
     record_data: Literal["keep", "drop"] = Field(default="keep", description="keep or drop the cells of records")
     hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = Field(
-        default=(), description="columns whose cells are hashed: names exactly as in the CSV's header, comma separated"
+        default=(),
+        description="columns whose cells are hashed: names exactly as in the CSV's header, comma separated; "
+        "* means all cells, *,!NAME all but these",
     )
     hash_key: SecretStr | None = Field(default=None, description="key of that hash")
 
@@ -159,6 +161,13 @@ class AccountSettings(Settings):
         if info.data.get("private_key") and not key_id:
             raise ValueError("is required with TALKDESK_PRIVATE_KEY_FILE")
         return key_id
+
+    @field_validator("hash_columns")
+    @classmethod
+    def _all_but_these(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if "*" not in names and any(name.startswith("!") for name in names):
+            raise ValueError("!NAME goes with *, as in *,!NAME")
+        return names
 
     @field_validator("hash_key")
     @classmethod

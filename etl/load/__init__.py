@@ -1,7 +1,14 @@
 """The loader: rows in, true counts out. Knows no network and no JSON key of the source."""
 
 from etl.load.halving import Stored, by_halves
-from etl.load.imports import mark_expired, missing_imports, pending_imports, recognises
+from etl.load.imports import (
+    StoredOtherwise,
+    mark_expired,
+    missing_imports,
+    pending_imports,
+    recognises,
+    stored_otherwise,
+)
 from etl.load.records import Content, compare_staged, replace_records, stage
 from etl.load.rejected import keep_rejected, prune_rejected
 from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned
@@ -14,6 +21,7 @@ __all__ = [
     "Content",
     "Key",
     "Stored",
+    "StoredOtherwise",
     "Versioned",
     "by_halves",
     "compare_staged",
@@ -27,5 +35,6 @@ __all__ = [
     "recognises",
     "replace_records",
     "stage",
+    "stored_otherwise",
     "upsert",
 ]

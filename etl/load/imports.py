@@ -2,13 +2,18 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Text, and_, bindparam, func, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from etl.load.halving import by_halves
+from etl.warehouse.sql import statement
 from etl.warehouse.tables import imports
 from etl.warehouse.writing import write
+
+OPEN = "keep"
+"""What is noted of records of which every cell is kept as it is."""
 
 IDS = bindparam("ids", type_=ARRAY(Text))
 WANTED = func.unnest(IDS).table_valued("id", name="wanted").render_derived()
@@ -43,6 +48,27 @@ def recognises(connection: Connection, account: str, ids: Collection[str], *, re
     if any(by_halves(connection, find, list(ids), [])):
         return True
     return None if connection.scalar(select(true()).where(at_source).limit(1)) is None else False
+
+
+class StoredOtherwise(NamedTuple):
+    """How many records were stored under other privacy settings, and how many of them the source has forgotten."""
+
+    records: int
+    gone: int
+
+    def __str__(self) -> str:
+        left, gone = self.records - self.gone, self.gone
+        ways = [f"sync --full replaces {left:,}"] * bool(left) + [f"{gone:,} the source has forgotten"] * bool(gone)
+        return (
+            f"{self.records:,} records were stored under other privacy settings or another key than now: "
+            f"{', '.join(ways)}"
+        )
+
+
+def stored_otherwise(connection: Connection, account: str, privacy: str) -> StoredOtherwise:
+    """The account's records that are kept in another way than this; where all may be kept, an unknown way will do."""
+    parameters = {"account": account, "privacy": privacy, "is_open": privacy == OPEN}
+    return StoredOtherwise(*connection.execute(statement("stored_otherwise"), parameters).one())
 
 
 def missing_imports(

@@ -30,7 +30,7 @@ class Content(NamedTuple):
     """The records of one import; `records` is None if there was nothing to fetch, and stored ones stay.
 
     `finished`: the import had come to its end before its records were read, and they need not be read again.
-    `whole`: all of them were read, so that what is missing is gone.
+    `whole`: all of them were read, so that what is missing is gone. `privacy` tells what was kept of their cells.
     """
 
     import_id: str
@@ -38,6 +38,7 @@ class Content(NamedTuple):
     errors: Sequence[Packed]
     finished: bool
     whole: bool = True
+    privacy: str | None = None
 
 
 def replace_records(connection: Connection, account: str, contents: Sequence[Content]) -> Stored:
@@ -56,7 +57,8 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
     in_parts = partial(_merge_in_parts, connection, account, rejected)
     for content, _ in refused:
         counts.add(store_by_halves(connection, in_parts, [content], failed))
-    _note_loaded(connection, account, [(content, None) for content in contents if content.records is None])
+    unread = [content._replace(privacy=None) for content in contents if content.records is None]
+    _note_loaded(connection, account, [(content, None) for content in unread])
     return Stored(counts, rejected, failed={content.import_id: reason for content, reason in failed})
 
 
@@ -81,7 +83,9 @@ def _merge(connection: Connection, account: str, contents: Sequence[Content]) ->
     for content in contents:
         one = found[content.import_id]
         counts.add(_merge_staged(connection, account, content, one))
-        numbers.append((content, one.number - one.gone if content.whole else one.number))
+        is_of_now = content.whole or one.inserted == one.number
+        noted = content if is_of_now else content._replace(privacy=None)
+        numbers.append((noted, one.number - one.gone if content.whole else one.number))
     _note_loaded(connection, account, numbers)
     return counts
 
@@ -102,7 +106,7 @@ def _merge_in_parts(
 
     def store(records: Sequence[Packed]) -> Counts:
         of_these = [error for record in records for error in errors[key_of(record)]]
-        part = content._replace(records=records, errors=of_these, finished=False, whole=False)
+        part = content._replace(records=records, errors=of_these, finished=False, whole=False, privacy=None)
         return _merge(connection, account, [part])
 
     refused = list[tuple[Packed, str]]()
@@ -110,6 +114,9 @@ def _merge_in_parts(
     if content.whole:
         counts.removed += _delete_unlisted(connection, account, content)
     one = {"account": account, "import_id": content.import_id}
+    refused_keys = {key_of(record) for record, _ in refused}
+    if not content.whole or (refused and refused_keys.intersection(connection.scalars(SQL["keys_of_records"], one))):
+        content = content._replace(privacy=None)  # some are as they were stored before
     _note_loaded(connection, account, [(content, connection.scalar(SQL["count_records"], one))])
     for record, reason in refused:
         item = told_record(record) | {"errors": [told_error(error) for error in errors[key_of(record)]]}
@@ -155,7 +162,13 @@ def _delete_unlisted(connection: Connection, account: str, content: Content) -> 
 def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[Content, int | None]]) -> None:
     """The imports know how many of their records are here (None: as many as before), and whether those are all."""
     notes = [
-        {"account": account, "import_id": c.import_id, "records_loaded": number, "is_final": c.finished}
+        {
+            "account": account,
+            "import_id": c.import_id,
+            "records_loaded": number,
+            "is_final": c.finished,
+            "privacy": c.privacy,
+        }
         for c, number in numbers
     ]
     if notes:

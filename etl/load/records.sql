@@ -246,11 +246,17 @@ WHERE account = :account AND import_id = :import_id AND record_key = ANY(CAST(:k
 SELECT count(*) FROM talkdesk.import_records WHERE account = :account AND import_id = :import_id
 
 -- note_loaded --
--- The import knows how many of its records are here (NULL: as many as before), and that they are all in if it is final.
+-- The import knows how many of its records are here (NULL: as many as before), that they are all in if it is final,
+-- and what was kept of their cells (NULL: as before).
 UPDATE talkdesk.imports
 SET
     records_loaded = coalesce(CAST(:records_loaded AS bigint), records_loaded),
-    records_loaded_at = CASE WHEN :is_final THEN coalesce(records_loaded_at, now()) ELSE records_loaded_at END
+    records_loaded_at = CASE WHEN :is_final THEN coalesce(records_loaded_at, now()) ELSE records_loaded_at END,
+    records_privacy = coalesce(CAST(:privacy AS text), records_privacy)
 WHERE
     account = :account AND import_id = :import_id
-    AND (records_loaded <> CAST(:records_loaded AS bigint) OR (:is_final AND records_loaded_at IS NULL))
+    AND (
+        records_loaded <> CAST(:records_loaded AS bigint)
+        OR (:is_final AND records_loaded_at IS NULL)
+        OR records_privacy IS DISTINCT FROM coalesce(CAST(:privacy AS text), records_privacy)
+    )

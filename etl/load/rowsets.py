@@ -28,6 +28,7 @@ CLOCK_COLUMNS = frozenset(
         "last_changed_at",
         "records_loaded_at",
         "records_loaded",
+        "records_privacy",
         "expired_at",
         "removed_at",
     }

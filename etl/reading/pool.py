@@ -53,6 +53,7 @@ _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 class Flat(NamedTuple):
     """The rows of an import, or of a part of it; `seconds` of processor time made them.
 
+    `met` are the columns named by the privacy settings that were in any record so far; None if none had a cell.
     `following` makes the rows of the next part, if there is more.
     """
 
@@ -60,6 +61,7 @@ class Flat(NamedTuple):
     errors: list[Packed]
     rejected: list[Rejected]
     seconds: float = 0.0
+    met: frozenset[str] | None = None
     following: RecordFlattener | None = None
 
 
@@ -82,7 +84,11 @@ def flatten(call: Call) -> Flat:
             else:
                 flat.rows.append(pack_record(found[0]))
                 flat.errors.extend(map(pack_error, found[1]))
-    return flat._replace(seconds=time.thread_time() - started, following=call.flattener if call.more else None)
+    return flat._replace(
+        seconds=time.thread_time() - started,
+        met=call.flattener.met,
+        following=call.flattener if call.more else None,
+    )
 
 
 class Pool:
@@ -175,11 +181,11 @@ class Bodies:
         return self._flat
 
     def _flatten(self, *, more: bool) -> None:
-        rows, errors, rejected, seconds, following = self._pool.flatten(self._flattener, self._bodies, more=more)
+        rows, errors, rejected, seconds, met, following = self._pool.flatten(self._flattener, self._bodies, more=more)
         self._flat.rows.extend(rows)
         self._flat.errors.extend(errors)
         self._flat.rejected.extend(rejected)
-        self._flat = self._flat._replace(seconds=self._flat.seconds + seconds)
+        self._flat = self._flat._replace(seconds=self._flat.seconds + seconds, met=met)
         self._flattener, self._bodies, self._size = following or self._flattener, [], 0
 
 

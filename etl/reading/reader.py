@@ -19,9 +19,10 @@ class Source(NamedTuple):
     @classmethod
     def of(cls, settings: AccountSettings, client: Client, *, stop: threading.Event) -> "Source":
         """The account's side, with what its settings allow to be kept."""
-        privacy = Privacy(
-            record_data=settings.record_data,
-            hash_columns=frozenset(settings.hash_columns),
-            hash_key=settings.hash_key.get_secret_value().encode() if settings.hash_key else b"",
-        )
-        return cls(client, privacy, settings.concurrency, stop)
+        return cls(client, privacy_of(settings), settings.concurrency, stop)
+
+
+def privacy_of(settings: AccountSettings) -> Privacy:
+    """What the settings allow to be kept."""
+    key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
+    return Privacy.of(settings.record_data, settings.hash_columns, key)

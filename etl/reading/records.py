@@ -20,7 +20,8 @@ from etl.transform.records import RecordFlattener
 class Records(NamedTuple):
     """The records of one import; `failure` says why they could not be read, or not to their end.
 
-    `rows` is None if there was nothing to fetch, or nothing could be read.
+    `rows` is None if there was nothing to fetch, or nothing could be read. `met` are the columns named by the privacy
+    settings that were in any record; None if none had a cell.
     """
 
     link: Link
@@ -31,6 +32,7 @@ class Records(NamedTuple):
     flatten_seconds: float = 0.0
     failure: EtlError | None = None
     is_short: bool = False
+    met: frozenset[str] | None = None
 
     @property
     def is_whole(self) -> bool:
@@ -93,7 +95,7 @@ def _read_records_once(source: Source, pool: Pool, known: Container[str], link: 
     failure = reading.shortness("records")
     if is_short and not reading.says_something and link.finished and not link.cut_short:
         failure = SourceMalformed(f"the answer held no list of records, but the import has {link.total_records}")
-    return Records(link, flat.rows, flat.errors, flat.rejected, reading.read, flat.seconds, failure, is_short)
+    return Records(link, flat.rows, flat.errors, flat.rejected, reading.read, flat.seconds, failure, is_short, flat.met)
 
 
 def _first_must_be_there(pages: Iterable[T]) -> Iterator[T]:

@@ -1,7 +1,7 @@
 """What a sync came to: counts, failures, and the exit code that follows from them."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,6 +17,7 @@ from etl.errors import (
     failure_lines,
     named,
 )
+from etl.load import StoredOtherwise
 from etl.warehouse.counts import RESOURCES, Counts, Traffic
 
 log = logging.getLogger(__name__)
@@ -39,13 +40,19 @@ class ResourceOutcome:
 
 @dataclass
 class AccountOutcome:
-    """What the sync of one account came to; `is_void` if the database has forgotten it."""
+    """What the sync of one account came to; `is_void` if the database has forgotten it.
+
+    `otherwise` are the stored records that other privacy settings left, if there are any; `unmet` the columns that the
+    settings name and that no record just loaded had.
+    """
 
     account: str
     resources: dict[str, ResourceOutcome] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     new_rejected: int = 0
     is_void: bool = False
+    otherwise: StoredOtherwise | None = None
+    unmet: Sequence[str] = ()
 
     def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
         """Afterwards the error is among the failures, once."""
@@ -62,6 +69,11 @@ class AccountOutcome:
         if self.new_rejected:
             message = "account=%s %d item(s) could not be loaded: see talkdesk.rejected_items"
             log.warning(message, self.account, self.new_rejected)
+        if self.unmet:
+            message = "account=%s TALKDESK_HASH_COLUMNS: no record just loaded has a column %s; check lists those seen"
+            log.warning(message, self.account, ", ".join(map(repr, self.unmet)))
+        if self.otherwise and self.otherwise.records > self.otherwise.gone:
+            log.warning("account=%s %s", self.account, self.otherwise)
 
     @contextmanager
     def contained(self) -> Iterator[None]:
@@ -151,6 +163,7 @@ class SyncOutcome:
             "requests": sum(self._each(lambda outcome: outcome.traffic.requests)),
             "seconds": round(self.seconds, 3),
             "errors": [failure.to_json() for failure in self.failures],
+            "stored_otherwise": {a.account: a.otherwise._asdict() for a in self.accounts if a.otherwise},
             "traffic": {account.account: _traffic(account) for account in self.accounts},
         }
 

@@ -43,6 +43,16 @@ def sync_imports(run: AccountRun) -> None:
             load_records(run, note, batch)
             run.progress("import_records", note, len(batch), len(pending))
         note.complete = not run.outcome.has_failed("imports", "import_records")
+        judge_privacy(run)
+
+
+def judge_privacy(run: AccountRun) -> None:
+    """Afterwards it is known which columns that should be hashed nobody has seen, and what is stored otherwise."""
+    privacy = run.source.privacy
+    if run.met_columns is not None:
+        run.outcome.unmet = sorted(privacy.named - run.met_columns)
+    otherwise = run.warehouse.transact(load.stored_otherwise, run.account, privacy.fingerprint)
+    run.outcome.otherwise = otherwise if otherwise.records else None
 
 
 def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], known: set[str]) -> None:
@@ -168,6 +178,7 @@ def store_records(connection: Connection, run: AccountRun, batch: Sequence[Recor
             records.errors,
             records.is_final,
             whole=records.is_whole,
+            privacy=run.source.privacy.fingerprint,
         )
         for records in batch
     ]
@@ -182,6 +193,8 @@ def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> No
     note.traffic.flatten_seconds += records.flatten_seconds
     log.debug("account=%s import=%s read=%d", run.account, link.import_id, records.read)
     run.reject(note, records.rejected)
+    if records.met is not None:
+        run.met_columns = records.met | (run.met_columns or frozenset())
     if records.failure is not None:
         run.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
     elif records.rows is not None and link.finished and link.total_records not in (None, records.read):

@@ -56,7 +56,8 @@ class Options(NamedTuple):
 class AccountRun:
     """Everything that the steps of one account's sync share.
 
-    `is_recognised` once the source has shown that it is the account's; None until somebody has asked.
+    `is_recognised` once the source has shown that it is the account's; None until somebody has asked. `met_columns` of
+    those that the privacy settings name; None while no record with cells was loaded.
     """
 
     settings: AccountSettings
@@ -70,6 +71,7 @@ class AccountRun:
     keep_runs: timedelta
     show: Callable[[Progress], None] = lambda _: None
     is_recognised: bool | None = None
+    met_columns: frozenset[str] | None = None
     _bound: Origin | None = None
     _is_open: bool = False
     _unsaved: dict[str, ResourceOutcome] = field(default_factory=dict)

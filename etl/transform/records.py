@@ -53,7 +53,10 @@ FlatRecord: TypeAlias = tuple[RecordRow, Sequence[RecordErrorRow]]
 
 
 class RecordFlattener:
-    """Flattens the records of one import, page by page; remembers which keys are taken, and the position."""
+    """Flattens the records of one import, page by page; remembers which keys are taken, and the position.
+
+    `met` are the columns named by the privacy settings that were in any record; None while none had a cell.
+    """
 
     def __init__(self, import_id: str, privacy: Privacy = KEEP) -> None:
         self._import_id = import_id
@@ -61,6 +64,7 @@ class RecordFlattener:
         self._position = 0
         self._taken: set[str] = set()
         self._proportion = Proportion()
+        self.met: frozenset[str] | None = None
 
     def rows(self, items: Iterable[object]) -> Iterator[FlatRecord | Rejected]:
         """Yields each record with its errors, in order; how items were cut into pages makes no difference."""
@@ -74,6 +78,8 @@ class RecordFlattener:
 
     def _flatten(self, item: dict[str, Any]) -> FlatRecord | str:
         """The record with its errors, or why it is rejected."""
+        if self._privacy.named and (met := self._privacy.met(item)) is not None:
+            self.met = met | (self.met or frozenset())
         cells = self._privacy.cells(item)
         cells.pop("_links", None)
         errors = _take_errors(cells)

@@ -152,8 +152,13 @@ imports = Table(
     _instant("records_loaded_at", "Instant at which all records of the finished import were in; NULL = not yet."),
     _instant("expired_at", "Instant at which the source was found to have forgotten the import; the row stays."),
     _total("records_loaded", "Rows of the import in import_records, kept by the loader."),
+    _text(
+        "records_privacy",
+        "What was kept of their cells: keep or drop, and a keyed fingerprint of what was hashed; NULL = not known.",
+    ),
     Index("imports_account_created_at_idx", "account", "created_at", postgresql_include=["records_loaded"]),
     Index("imports_created_at_idx", "created_at"),
+    Index("imports_records_privacy_idx", "account", "records_privacy", postgresql_where=text("records_loaded > 0")),
     Index(
         "imports_unloaded_idx",
         "account",

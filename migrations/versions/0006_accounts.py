@@ -1,4 +1,4 @@
-"""The source that each account is bound to; an account that is stored already is bound by its next sync."""
+"""What each account is bound to, by its next sync if it is stored already; under which privacy records were stored."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,7 +30,20 @@ def upgrade() -> None:
         schema="talkdesk",
         comment="The source that each account is bound to; another one is refused until a sync accepts it.",
     )
+    privacy = (
+        "What was kept of their cells: keep or drop, and a keyed fingerprint of what was hashed; NULL = not known."
+    )
+    op.add_column("imports", sa.Column("records_privacy", sa.Text, comment=privacy), schema="talkdesk")
+    op.create_index(
+        "imports_records_privacy_idx",
+        "imports",
+        ["account", "records_privacy"],
+        schema="talkdesk",
+        postgresql_where=sa.text("records_loaded > 0"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("imports_records_privacy_idx", "imports", schema="talkdesk")
+    op.drop_column("imports", "records_privacy", schema="talkdesk")
     op.drop_table("accounts", schema="talkdesk")

@@ -26,6 +26,7 @@ OURS = {
     "last_changed_at",
     "records_loaded_at",
     "records_loaded",
+    "records_privacy",
     "expired_at",
     "removed_at",
     "extra",

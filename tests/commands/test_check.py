@@ -73,6 +73,30 @@ def test_everything_is_right() -> None:
     assert seen["acme: source"].endswith("the first sync binds the account to it")
 
 
+def test_hash_columns(settings: pytest.MonkeyPatch, database_url: str) -> None:
+    """The columns seen are listed; a name that no stored record has is a mistake, an unhashed row is counted."""
+    add = """
+        INSERT INTO talkdesk.imports (account, import_id, records_loaded, records_privacy)
+        VALUES ('acme', 'i1', 1, 'keep');
+        INSERT INTO talkdesk.import_records (account, import_id, record_key, position, data)
+        VALUES ('acme', 'i1', 'position:0', 0, '{"Shoe Size": "44", "Work Email": "a"}')
+    """
+    settings.setenv("TALKDESK_HASH_COLUMNS", "Shoe size,Work Email")
+    settings.setenv("TALKDESK_HASH_KEY", "planted-key")
+    assert {} == failures(checked())
+    with psycopg.connect(database_url) as connection:
+        connection.execute(add.encode())
+    checks = checked()
+    message = failures(checks)["acme: hash columns"]
+
+    assert "has a column 'Shoe size'; columns seen: " in message
+    assert "Shoe Size" in message
+    assert 2 == checks.exit_code
+    assert "planted-key" not in str(checks.to_json())
+    (privacy,) = [item.message for item in checks.items if item.what == "acme: privacy"]
+    assert privacy.startswith("1 records were stored under other privacy settings")
+
+
 def test_another_source(settings: pytest.MonkeyPatch, sandbox: Sandbox, database_url: str) -> None:
     """What a sync would refuse is said before it does."""
     with psycopg.connect(database_url) as connection:
