@@ -454,6 +454,87 @@ def check(*, accounts: tuple[str, ...], only: str | None, as_json: bool, quiet: 
     return told(found.exit_code, lambda: print_json(found.to_json()) if as_json else click.echo(found.verdict()))
 
 
+@commands.group(invoke_without_command=True, epilog=EXIT_CODES)
+@_common
+def accounts(*, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """List the accounts that are configured or stored; rename or forget one in the warehouse."""
+    ctx = click.get_current_context()
+    if ctx.invoked_subcommand:
+        before = ctx.find_root().obj or {}
+        ctx.find_root().obj = {**before, "as_json": as_json, "quiet": quiet, "verbose": verbose}
+        return DONE
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands.accounts import read_accounts  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
+
+    settings = config.load_warehouse()
+    with _warehouse(settings) as url, opening.read_only(url) as connection:
+        found = read_accounts(connection, config.configured(), opening.warehouse_name(settings))
+    if quiet and not as_json:
+        return DONE
+    return told(DONE, lambda: print_json(found.to_json()) if as_json else found.print())
+
+
+@accounts.command()
+@click.argument("old", metavar="OLD")
+@click.argument("new", metavar="NEW")
+@_common
+def rename(*, old: str, new: str, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Give all that is stored of an account another name; refused while a sync of it is at work."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands.accounts import in_words  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
+    from etl.warehouse.accounts import rename_account  # noqa: PLC0415
+
+    name = config.account_name(new)
+    with _warehouse(config.load_warehouse()) as url:
+        rows = rename_account(connections.open_engine(url), old, name, stop=stop_on_signals())
+
+    def say() -> None:
+        if as_json:
+            print_json({"from": old, "to": name, "rows": rows})
+        elif not quiet:
+            click.echo(f"renamed {old} to {name}: {in_words(rows)}")
+            click.echo(
+                f"now call it {name} in the settings, too: [accounts.{name}] in the file of TALKDESK_ETL_CONFIG (with "
+                f'account = "{old}" where that is its name at Talkdesk), or TALKDESK_ACCOUNT'
+            )
+
+    return told(DONE, say)
+
+
+@accounts.command()
+@click.argument("name", metavar="NAME")
+@click.option("--yes", is_flag=True, help="Do it; without this, only what would go is said.")
+@_common
+def forget(*, name: str, yes: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Delete all that is stored of an account, for good; refused while a sync of it is at work."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands.accounts import in_words, what_would_go  # noqa: PLC0415
+    from etl.warehouse import connections, opening  # noqa: PLC0415
+    from etl.warehouse.accounts import forget_account  # noqa: PLC0415
+
+    with _warehouse(config.load_warehouse()) as url:
+        if not yes:
+            with opening.read_only(url) as connection:
+                going = what_would_go(connection, name)
+            raise UsageError(f"this would delete all of {name}, for good: {going}; with --yes it is done")
+        rows = forget_account(connections.open_engine(url), name, stop=stop_on_signals())
+
+    def say() -> None:
+        if as_json:
+            print_json({"forgotten": name, "rows": rows})
+        elif not quiet:
+            click.echo(f"forgot {name}: {in_words(rows)}")
+            if name in config.account_names():
+                click.echo(f"{name} is still configured: the next sync reads it again")
+
+    return told(DONE, say)
+
+
 @commands.command()
 @click.option(
     "--port",

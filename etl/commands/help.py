@@ -46,6 +46,11 @@ EXAMPLES: dict[str, dict[str, str]] = {
         'query "SELECT * FROM import_daily"': "a table",
         'query --format csv "SELECT * FROM imports" > imports.csv': "a file",
     },
+    "accounts": {
+        "accounts": "what is configured, and what is stored",
+        "accounts rename acme acme-eu": "all that is stored of it, under another name",
+        "accounts forget acme": "what would go; with --yes it goes",
+    },
     "migrate": {"migrate": "after each upgrade", "migrate --sql > upgrade.sql": "for a DBA to run"},
     "sandbox": {"sandbox --live": "a source that moves", "sandbox --fault 503=empty,times=3": "one that fails"},
     "demo": {"demo": "twice, to see what has changed"},

@@ -246,8 +246,7 @@ def read_status(
         health = connection.execute(select(_view("sync_health", *ResourceStatus._fields, "resource"))).all()
         gaps = connection.execute(select(_view("coverage_gaps", "gap_from", "gap_to"))).all()
         names = _chosen({*parts, *(row.account for row in health)}, asked.names)
-        runs = connection.execute(statement("newest_runs"), {"accounts": names}).all()
-    last = {row.account: Run(*(getattr(row, name) for name in Run._fields)) for row in runs}
+        last = last_runs(connection, names)
     stored = {(row.account, row.resource): _resource(row) for row in health}
     found = {
         name: AccountStatus(
@@ -263,6 +262,12 @@ def read_status(
         if row.account in found and "imports" in found[row.account].resources:
             found[row.account].gaps.append(Gap(row.gap_from.astimezone(UTC), row.gap_to.astimezone(UTC)))
     return Status(found, asked, warehouse)
+
+
+def last_runs(connection: Connection, accounts: Sequence[str]) -> dict[str, Run]:
+    """The newest run of each of the accounts that has any."""
+    found = connection.execute(statement("newest_runs"), {"accounts": accounts})
+    return {row.account: Run(*(getattr(row, name) for name in Run._fields)) for row in found}
 
 
 def _chosen(known: Collection[str], names: Collection[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from etl.config.models import AccountSettings, Configured, WarehouseSettings
 from etl.config.sources import (
+    account_name,
     account_names,
     configured,
     having,
@@ -16,6 +17,7 @@ __all__ = [
     "AccountSettings",
     "Configured",
     "WarehouseSettings",
+    "account_name",
     "account_names",
     "configured",
     "having",

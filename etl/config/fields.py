@@ -74,7 +74,8 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _label(text: str) -> str:
+def label(text: str) -> str:
+    """The name of an account in lower case, if it can be one."""
     if not _LABEL.fullmatch(text.lower()):
         raise ValueError("should be one DNS label: letters, digits and hyphens, 63 at most")
     return text.lower()
@@ -132,7 +133,7 @@ PARTS = ("imports", "case-fields")
 """What an account may have, in the order in which it is read."""
 
 Parts = Annotated[tuple[str, ...], BeforeValidator(comma_list), AfterValidator(_parts)]
-Label = Annotated[str, AfterValidator(_label)]
+Label = Annotated[str, AfterValidator(label)]
 Visible = Annotated[str, AfterValidator(_visible)]
 Secret = Annotated[SecretStr, AfterValidator(visible_secret)]
 FileContent = Annotated[SecretStr | None, BeforeValidator(_content), Field(exclude=True, repr=False)]

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 from etl.config.dotenv import read_dotenv
-from etl.config.fields import is_local
+from etl.config.fields import is_local, label
 from etl.config.models import AccountSettings, Configured, Settings, WarehouseSettings
 from etl.errors import UsageError
 
@@ -105,6 +105,14 @@ def log_format() -> str:
     dotenv, name = _dotenv(), "TALKDESK_LOG_FORMAT"
     given = os.environ.get(name) or ("" if isinstance(dotenv, UsageError) else dotenv.get(name, ""))
     return given.strip().lower()
+
+
+def account_name(text: str) -> str:
+    """The name as settings spell it; UsageError if no account can have it."""
+    try:
+        return label(text)
+    except ValueError as error:
+        raise UsageError(f"the name of an account {error}") from None
 
 
 def configured() -> tuple[Configured, ...]:

@@ -52,6 +52,13 @@ def lacking_to_sync(connection: Connection) -> list[str]:
     return _lacking(connection, "lacking_to_sync", tables=list(tables), rights=list(rights))
 
 
+def lacking_to_delete(connection: Connection) -> list[str]:
+    """The statements for deleting from every table, whatever else a sync would need."""
+    tables = [table.name for table in metadata.sorted_tables]
+    lacking = _lacking(connection, "lacking_to_sync", tables=tables, rights=["DELETE"] * len(tables))
+    return [line for line in lacking if "DELETE" in line]
+
+
 def lacking_to_read(connection: Connection) -> list[str]:
     """The statements for all that a reader may see: of rejected items not the items, which may be anybody's data."""
     return _lacking(connection, "lacking_to_read")

@@ -24,6 +24,9 @@ from etl.warehouse.sqlstates import describe, driver_error, is_lost, may_pass, t
 T = TypeVar("T")
 P = ParamSpec("P")
 
+LOCK = "talkdesk-etl "
+"""Before an account's name, what its lock is called."""
+
 LOCK_WAIT = "1900ms"  # the contract allows two seconds in all
 RECONNECT_SECONDS = 15.0  # with the ten that it takes to notice a silence, below the contract's thirty
 ATTEMPTS = 5
@@ -214,7 +217,7 @@ class Warehouse:
 
     def _lock(self, connection: Connection) -> None:
         """Take the account's lock; the session's end frees it, whatever ends the session."""
-        lock = f"talkdesk-etl {self._account}"
+        lock = LOCK + self._account
         try:
             with connection.begin():
                 connection.execute(_set("lock_timeout", LOCK_WAIT, is_local=True))
