@@ -9,6 +9,7 @@ superuser reaches the server's files, other backends, dblink. The README gives t
 import csv
 import shutil
 import sys
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, islice
@@ -29,7 +30,7 @@ from etl.commands.streams import while_read
 from etl.commands.terminal import UNBOUNDED, console, shown
 from etl.errors import DatabaseError, NotWritten, UsageError
 from etl.warehouse import settings
-from etl.warehouse.connections import driver_of
+from etl.warehouse.connections import driver_of, hang_up
 from etl.warehouse.opening import read_only
 from etl.warehouse.sqlstates import describe, is_lost
 from etl.warehouse.tables import SCHEMA
@@ -48,6 +49,7 @@ SESSION = {"search_path": f"pg_catalog, {SCHEMA}, pg_temp"}
 AS_IS = ("text", "varchar", "bpchar", "name", "int2", "int4", "int8", "oid", "bool")
 ROWS_PER_FETCH = 500
 ROWS_PER_TABLE = 1_000
+CANCEL_SECONDS = 1.0
 SPOOL_BYTES = 8_000_000
 OURS = ("08", "40", "53", "55", "57", "58", "F0", "XX")
 """Classes of SQLSTATE that are not the statement's fault."""
@@ -70,11 +72,25 @@ def print_query(url: str, sql: str, form: str) -> None:
     """Print the answer on stdout as `table`, `csv`, `json` (an array), or `object` (one, or nothing)."""
     with (
         read_only(url) as connection,
-        while_read(driver_of(connection).cancel_safe),
+        while_read(_canceller(driver_of(connection))),
         closing(run_query(connection, sql)) as answer,
     ):
         WRITERS[form](answer, sys.stdout)
         sys.stdout.flush()
+
+
+def _canceller(driver: psycopg.Connection[Any]) -> Callable[[], None]:
+    """A function that has the statement cancelled; called for longer than that takes, it hangs up."""
+    called = list[float]()
+
+    def cancel() -> None:
+        called.append(time.monotonic())
+        if called[-1] - called[0] > CANCEL_SECONDS:
+            hang_up(driver)
+        else:
+            driver.cancel_safe(timeout=CANCEL_SECONDS)
+
+    return cancel
 
 
 def run_query(connection: Connection, sql: str) -> Result:

@@ -25,6 +25,10 @@ _NOTHING_YET = (
 )
 
 
+STOPPING = threading.Event()
+"""Set once what is open is being unwound: whoever holds that up may be told."""
+
+
 class Stop(BaseException):
     """A signal that unwinds what is open.
 
@@ -51,6 +55,7 @@ def end_at_once(*_: object) -> NoReturn:
 
 def raise_stop(*_: object) -> NoReturn:
     """Raise what unwinds all that is open; a handler of signals."""
+    STOPPING.set()
     raise Stop
 
 

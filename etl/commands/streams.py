@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+from etl.commands.signals import STOPPING
 from etl.errors import NotWritten
 
 LOOK_MILLISECONDS = 100
@@ -114,7 +115,7 @@ def _writer() -> _Writer | None:
 
 @contextmanager
 def while_read(cancel: Callable[[], object]) -> Iterator[None]:
-    """Inside, `cancel` is called, and called again, once the reader has left; that ends as `ReaderLeft`.
+    """Inside, `cancel` is called, and called again, once nobody wants the answer; a reader that left is `ReaderLeft`.
 
     A statement that takes its time before the next row would not notice: it writes nothing.
     """
@@ -134,20 +135,21 @@ class _Watch:
         self.left, self.over, self.calling = threading.Event(), threading.Event(), threading.Lock()
 
     def __enter__(self) -> None:
-        kind = os.fstat(1).st_mode
-        if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
-            threading.Thread(target=self._look, daemon=True).start()
+        threading.Thread(target=self._look, daemon=True).start()
 
     def __exit__(self, *_: object) -> None:
         with self.calling:
             self.over.set()
 
     def _look(self) -> None:
+        kind = os.fstat(1).st_mode
         poll = select.poll()
-        poll.register(1, 0)  # that nobody is at the other end is said without being asked for
+        if stat.S_ISFIFO(kind) or stat.S_ISSOCK(kind):
+            poll.register(1, 0)  # that nobody is at the other end is said without being asked for
         while not self.over.is_set():
-            if poll.poll(LOOK_MILLISECONDS):
+            if poll.poll(0 if self.left.is_set() else LOOK_MILLISECONDS):
                 self.left.set()
+            if self.left.is_set() or STOPPING.is_set():
                 with self.calling, suppress(Exception):
                     self.over.is_set() or self.cancel()
                 self.over.wait(LOOK_MILLISECONDS / 1000)

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from etl.commands import query
 from etl.errors import NotWritten
 from tests.account import Account
+from tests.chaos.plug import plugged
 from tests.chaos.process import wait_until
 from tests.commands.command import Command
 from tests.commands.conftest import settings
@@ -37,6 +38,13 @@ def at_work(url: str) -> int:
     with psycopg.connect(url, application_name="test") as connection:
         row = connection.execute(AT_WORK).fetchone()
     return int(row[0]) if row else 0
+
+
+def is_asleep(url: str) -> bool:
+    """True while a statement of the database sleeps."""
+    with psycopg.connect(url, application_name="test") as connection:
+        asked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        return connection.execute(asked).fetchone() is not None
 
 
 def leave(process: "subprocess.Popen[str]") -> tuple[str, int]:
@@ -62,7 +70,7 @@ def test_a_reader_that_has_seen_enough(database_url: str, form: str) -> None:
 def test_a_reader_that_left_before_the_first_row(database_url: str) -> None:
     """Nobody waits for a statement whose answer nobody waits for."""
     with Command({"DATABASE_URL": database_url}).start("query", "SELECT pg_sleep(300)") as process:
-        wait_until(lambda: at_work(database_url) == 1)
+        wait_until(lambda: is_asleep(database_url))
 
         assert ("", 0) == leave(process)
     assert 0 == at_work(database_url)
@@ -152,3 +160,16 @@ def test_a_pipe_that_does_not_block(database_url: str) -> None:
         with os.fdopen(read, encoding="ascii") as answer:
             assert 5001 == len(answer.readlines())
     assert 0 == process.returncode
+
+
+def test_a_server_that_hears_of_nothing(database_url: str) -> None:
+    """It is hung up on: Ctrl-C does not wait for what the network has swallowed."""
+    with (
+        plugged(database_url) as plug,
+        Command({"DATABASE_URL": plug.url}).start("query", "SELECT pg_sleep(300)") as process,
+    ):
+        wait_until(lambda: is_asleep(database_url))
+        plug.jam()
+        process.send_signal(signal.SIGINT)
+
+        assert 130 == process.wait(10)
