@@ -185,11 +185,13 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
     help="Only this account (TALKDESK_ACCOUNT, or [accounts.NAME] of TALKDESK_ETL_CONFIG); may be repeated.",
 )
 @_only
-@click.option("--from", "from_", metavar="WHEN", help="Backfill: imports created since this day or instant (UTC).")
+@click.option(
+    "--from", "from_", metavar="WHEN", help="Backfill: imports created since this day, month, instant (UTC) or age."
+)
 @click.option(
     "--to",
     metavar="WHEN",
-    help="Backfill: imports created until the end of this day, or before this instant (UTC).",
+    help="Backfill: imports created until the end of this day or month, or before this instant (UTC) or age.",
 )
 @click.option("--full", is_flag=True, help="Fetch the records of every listed import again.")
 @click.option("--dry-run", is_flag=True, help="Do all but write, and say what would change.")
@@ -201,6 +203,8 @@ def sync(**arguments: Any) -> int:
     from etl.instants import parse_window  # noqa: PLC0415
 
     window = parse_window(arguments["from_"], arguments["to"])
+    if window and arguments["only"] == "case-fields":
+        raise UsageError("--only case-fields: --from and --to choose imports by the day of their creation")
     outcome = _sync(arguments, _options(arguments, window))
     return told(outcome.exit_code, lambda: _print_outcome(outcome, arguments))
 
@@ -353,7 +357,8 @@ def status(
     """Show how current the warehouse is; reads only the warehouse."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
-    from etl.commands.status import Asked, parse_duration, parse_kinds, read_status  # noqa: PLC0415
+    from etl.commands.status import Asked, parse_kinds, read_status  # noqa: PLC0415
+    from etl.instants import parse_duration  # noqa: PLC0415
     from etl.warehouse import opening  # noqa: PLC0415
 
     asked = Asked(

@@ -1,6 +1,5 @@
 """What the warehouse says about itself: how old each copy is, what may be missing, and how long until loss."""
 
-import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,6 @@ from etl.warehouse.tables import SCHEMA
 if TYPE_CHECKING:
     from rich.console import Console
 
-DURATION = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 SOON = timedelta(days=3)
 KINDS = ("stale", "failed", "gaps", "rejected", "loss")
@@ -305,18 +303,6 @@ def _view(name: str, *columns: str) -> FromClause:
 def _resource(row: Any) -> ResourceStatus:
     hours = row.hours_until_loss
     return ResourceStatus(row.last_success_at, row.age, row.rows, row.rejected, None if hours is None else float(hours))
-
-
-def parse_duration(text: str) -> timedelta:
-    """The duration that `6h`, `90m`, `2d`, `1d12h` or `30s` means."""
-    found = DURATION.fullmatch(text.strip().lower())
-    if found is None or not any(found.groups()):
-        raise UsageError("a duration is written like 6h, 90m, 2d, 1d12h or 30s")
-    days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
-    try:
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=seconds)
-    except OverflowError:
-        raise UsageError("a duration is at most 999999999 days") from None
 
 
 # In words

@@ -5,6 +5,7 @@ in between leaves them pending, and the next run goes on from there.
 """
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from sqlalchemy import Connection
@@ -59,6 +60,7 @@ def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], kn
     """Afterwards the list is stored, its ids are known, and those whose records are to be fetched are pending."""
     listing = read_listing(run.source, run.options.window, store=partial(store_part, run, note, pending))
     require_recognised(run, listing)
+    warn_of_no_match(run, listing)
     known |= listing.ids
     pending += load_listing(run, note, listing)
     if may_expire(run, listing):
@@ -76,6 +78,15 @@ def sync_case_fields(run: AccountRun) -> None:
         load_case_fields(run, note, entries_note, fields)
         fields.reading.require_whole("case fields")
         note.complete = entries_note.complete = not fields.reading.is_doubted
+
+
+def warn_of_no_match(run: AccountRun, listing: Listing) -> None:
+    """Say so if a backfill found nothing, and nothing else has said that it would not."""
+    window = run.options.window
+    is_empty = listing.reading.is_whole and not listing.ids
+    if window is not None and is_empty and window.reaches_before(datetime.now(UTC)):
+        message = "account=%s none of the %d imports that the source lists was created in the window"
+        log.warning(message, run.account, len(listing.listed))
 
 
 def store_part(run: AccountRun, note: ResourceOutcome, pending: list[Link], listing: Listing) -> None:

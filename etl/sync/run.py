@@ -32,6 +32,10 @@ T = TypeVar("T")
 P = ParamSpec("P")
 
 
+MOMENT = timedelta(minutes=10)
+"""As many days ago as the source remembers was that long ago when the command began."""
+
+
 class Options(NamedTuple):
     """What the sync command was asked for."""
 
@@ -49,7 +53,7 @@ class Options(NamedTuple):
     @property
     def wants_case_fields(self) -> bool:
         """A backfill leaves the case fields alone unless it asks for them."""
-        return self.only == "case-fields" or (self.only is None and self.window is None)
+        return self.only != "imports" and self.window is None
 
 
 @dataclass
@@ -291,9 +295,12 @@ def warn_of_gap(account: str, seconds: float | None, retention: timedelta) -> No
 
 
 def warn_of_window(account: str, window: Window | None, retention: timedelta) -> None:
-    """Say so if a backfill asks for more than the source can still know."""
-    if window is not None and window.reaches_before(datetime.now(UTC) - retention):
+    """Say so if a backfill asks for more than the source can still know, or for what nobody can know yet."""
+    now = datetime.now(UTC)
+    if window is not None and window.reaches_before(now - retention - MOMENT):
         message = (
             "account=%s the window reaches back more than %d days: what the source has forgotten cannot be fetched"
         )
         log.warning(message, account, retention.days)
+    if window is not None and not window.reaches_before(now):
+        log.warning("account=%s the window lies in the future: no import can have been created in it", account)

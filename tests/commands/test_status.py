@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 from sqlalchemy import Connection, text
 
-from etl.commands.status import Asked, Status, in_words, parse_duration, parse_kinds, read_status
+from etl.commands.status import Asked, Status, in_words, parse_kinds, read_status
 from etl.config import Configured
 from etl.errors import UsageError
+from etl.instants import parse_duration
 from etl.warehouse.tables import imports, rejected_items
 from tests.stored import DAY, HOUR, add, add_run, now
 

@@ -40,7 +40,43 @@ def test_a_day_is_whole_and_an_instant_exact(expected: Window | None, from_: str
     assert expected == parse_window(from_, to)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "2024-13-01", "31.01.2024", "2024-01-31T25:00", "1706688000"])
+@pytest.mark.parametrize(
+    ("expected", "from_", "to"),
+    [
+        (Window(utc(2024, 2, 22, 8, 30), None), "7d", None),
+        (Window(utc(2024, 2, 28, 20), utc(2024, 2, 29, 8)), "12h30m", "30M"),
+        (Window(utc(2024, 2, 28), utc(2024, 2, 29)), "yesterday", "Yesterday"),
+        (Window(utc(2024, 2, 29), utc(2024, 3, 1)), " today ", "today"),
+        (Window(utc(2024, 2, 1), utc(2024, 3, 1)), "2024-02", "2024-02"),
+        (Window(utc(2023, 12, 1), utc(2024, 2, 1)), "2023-12", "2024-01"),
+        (Window(utc(9999, 12, 1), None), "9999-12", "9999-12"),
+        (Window(utc(2024, 1, 31), utc(2024, 2, 28, 8, 30)), "2024-01-31", "1d"),
+    ],
+)
+def test_what_people_say_instead(expected: Window, from_: str, to: str | None) -> None:
+    """Days by their names and months are whole, too; an age is exact."""
+    assert expected == parse_window(from_, to, now=utc(2024, 2, 29, 8, 30))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "tomorrow",
+        "2024-13",
+        "0000-01",
+        "7",
+        "7w",
+        "d",
+        "-1d",
+        "9999999d",
+        "99999999999d",
+        "2024-13-01",
+        "31.01.2024",
+        "2024-01-31T25:00",
+        "1706688000",
+    ],
+)
 @pytest.mark.parametrize("option", ["--from", "--to"])
 def test_what_is_neither_day_nor_instant_is_wrong_use(option: str, text: str) -> None:
     """The message names the option, the text and the forms that work."""
@@ -48,7 +84,7 @@ def test_what_is_neither_day_nor_instant_is_wrong_use(option: str, text: str) ->
         parse_window(text, None) if option == "--from" else parse_window(None, text)
 
     assert (
-        f"{option} {text!r} is neither a day (2024-01-31) "
+        f"{option} {text!r} is neither a day (2024-01-31, today, yesterday), a month (2024-01) or an age (7d, 12h) "
         "nor an instant (2024-01-31T08:00:00Z, 2024-01-31T08:00:00+02:00)"
     ) == str(error.value)
 

@@ -177,19 +177,31 @@ def test_a_window_that_reaches_too_far_back(acme: Account, caplog: pytest.LogCap
         assert [] == caplog.messages
         acme.sync(from_=str(day - timedelta(days=21)))
         acme.sync(to=str(day))
-        acme.sync(from_="2024-05-01", only="case-fields")
+        acme.sync(from_="20d")
 
     told = "account=acme the window reaches back more than 20 days: what the source has forgotten cannot be fetched"
     assert [told, told] == caplog.messages
     assert len(acme.world.imports()) == acme.size("imports")
 
 
+def test_a_window_without_any_import(dated: Account, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever asked is told, once; so is who asks for the future; what went wrong is no such answer."""
+    outcomes = [dated.sync(from_=name, to=name) for name in ("2999-01-01", "2024-05-03")]
+    dated.sandbox.faults.use("403,path=/bulk-imports")
+    dated.sync(from_="2024-05-03", to="2024-05-03")
+
+    assert [0, 0] == [outcome.exit_code for outcome in outcomes]
+    said = [message for message in caplog.messages if "the window" in message and "reaches back" not in message]
+    assert [
+        "account=acme the window lies in the future: no import can have been created in it",
+        "account=acme none of the 20 imports that the source lists was created in the window",
+    ] == said
+
+
 def test_case_fields_in_a_window(acme: Account) -> None:
-    """They are left alone unless they are what is asked for."""
-    acme.sync(from_="2024-05-01", only="imports")
+    """They are left alone."""
+    acme.sync(from_="2024-05-01")
     assert 0 == acme.size("case_fields")
-    acme.sync(from_="2024-05-01", only="case-fields")
-    assert 0 < acme.size("case_fields")
 
 
 def test_a_backfill_is_no_complete_listing(acme: Account) -> None:
