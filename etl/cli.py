@@ -540,6 +540,44 @@ def forget(*, name: str, yes: bool, as_json: bool, quiet: bool, verbose: bool) -
     return told(DONE, say)
 
 
+@commands.command(epilog=EXIT_CODES)
+@click.argument("action", type=click.Choice(["url", "dump", "restore", "stop"]))
+@click.argument("file", required=False)
+@_common
+def embedded(*, action: str, file: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Reach the embedded database: its url for a client, dump FILE, restore FILE (- is a stream), stop.
+
+    It is that of TALKDESK_ETL_HOME, whatever DATABASE_URL says. The url holds until no client was there for a minute.
+    """
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands import embedded as actions  # noqa: PLC0415
+
+    if (file is None) == (action in {"dump", "restore"}):
+        raise UsageError(f"embedded {action} takes {'a FILE' if file is None else 'no file'}")
+    settings = config.load_warehouse()
+    home = settings.embedded_home
+    if settings.database_url is not None:
+        log.warning("this is the embedded database in %s, not the one that DATABASE_URL names", home)
+    on_signals(raise_stop)
+    if action == "url":
+        found = actions.serve_url(home)
+        said = found["url"]
+    elif action == "stop":
+        found = actions.stop_server(home)
+        said = f"no server runs in {home}"
+    elif action == "restore":
+        found = actions.restore_from(home, file or "")
+        said = f"restored into {home}"
+    elif (dumped := actions.dump_to(home, file or "", as_json=as_json)) is not None:
+        found, said = dumped, f"{dumped['bytes']:,} bytes are in {dumped['path']}"
+    else:
+        return DONE
+    if quiet and action != "url" and not as_json:
+        return DONE
+    return told(DONE, lambda: print_json(found) if as_json else click.echo(said))
+
+
 @commands.command()
 @click.option(
     "--port",

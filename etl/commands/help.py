@@ -51,6 +51,11 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "accounts rename acme acme-eu": "all that is stored of it, under another name",
         "accounts forget acme": "what would go; with --yes it goes",
     },
+    "tables": {"tables": "what there is", "tables imports": "what its columns mean"},
+    "embedded": {
+        'embedded dump - | pg_restore -O -d "$DATABASE_URL"': "move to a server",
+        "embedded stop": "end it, whoever is connected",
+    },
     "migrate": {"migrate": "after each upgrade", "migrate --sql > upgrade.sql": "for a DBA to run"},
     "sandbox": {"sandbox --live": "a source that moves", "sandbox --fault 503=empty,times=3": "one that fails"},
     "demo": {"demo": "twice, to see what has changed"},

@@ -11,6 +11,7 @@ What lies in its home, private to the user:
     socket        only if the path of server/ is no name for a socket: a link to a private folder in /tmp
 
 server: start and stop · places: what lies where · accounts: whom root lets run it · binaries: whose · locks
+copies: a file of it and back · keeper: for clients that are not ours
 """
 
 from etl.warehouse.embedded.server import running, start, stop

@@ -4,6 +4,7 @@ Root writes only into folders that are root's own: in one of the server's accoun
 """
 
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -155,6 +156,14 @@ def _socket_folder(home: Path, server: Path, account: Owner | None) -> Path:
         # TMPDIR and XDG_RUNTIME_DIR differ between a login and cron, and the latter goes at logout.
         link.symlink_to(_private_folder(Path("/tmp"), "talkdesk-etl-", account))  # noqa: S108 - made 0700
     return link.readlink()
+
+
+def leave_nothing_elsewhere(cluster: Cluster) -> None:
+    """Afterwards the socket's folder in /tmp is gone; the next start makes another. No server may run."""
+    link = cluster.home / "socket"
+    if cluster.socket != cluster.server and _is_private(link, owner=cluster.owner):
+        shutil.rmtree(cluster.socket, ignore_errors=True)
+        link.unlink(missing_ok=True)
 
 
 def _is_private(link: Path, *, owner: int) -> bool:

@@ -19,7 +19,15 @@ from etl.errors import DatabaseError, EtlError
 from etl.warehouse.embedded.binaries import binaries_for
 from etl.warehouse.embedded.locks import await_lock, open_private, read_owned, shared, try_lock, unlink_owned
 from etl.warehouse.embedded.owners import LOCALE, run
-from etl.warehouse.embedded.places import SOCKET, SUPERUSER, Cluster, entered, explained, make_home
+from etl.warehouse.embedded.places import (
+    SOCKET,
+    SUPERUSER,
+    Cluster,
+    entered,
+    explained,
+    leave_nothing_elsewhere,
+    make_home,
+)
 from etl.warehouse.settings import keep
 
 logger = logging.getLogger(__name__)
@@ -66,6 +74,7 @@ def stop(home: Path) -> None:
     if started:
         with entered(home) as cluster:
             _end(cluster, patience=STOP_SECONDS)
+            leave_nothing_elsewhere(cluster)
 
 
 @contextmanager
