@@ -164,7 +164,7 @@ def test_refused_connection(loaded: Trial, what: str) -> None:
     """Nobody listens."""
     before = loaded.snapshot()
     address: dict[str, Any] = {what: f"http://127.0.0.1:{closed_port()}"}
-    outcome = loaded.sync(**IMPATIENT, **address)
+    outcome = loaded.sync(Options(accept_source=True), **IMPATIENT, **address)
 
     assert UNAVAILABLE == outcome.exit_code
     assert "onnection refused" in messages(outcome)
