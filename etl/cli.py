@@ -20,6 +20,7 @@ from etl import __version__
 from etl.commands import talk
 from etl.commands.help import EXIT_CODES, GET_HELP, Commands, WithSettings
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
+from etl.commands.statement import WithSql, sql_from
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
 from etl.commands.terminal import columns, print_json, told, use_color
 from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named
@@ -376,24 +377,39 @@ def status(
     return told(code, lambda: print_json(found.to_json()) if as_json else found.print(quiet=quiet))
 
 
-@commands.command()
-@click.argument("sql", metavar="SQL")
+@commands.command(cls=WithSql)
+@click.argument("sql", metavar="SQL|-", required=False)
+@click.option("--file", metavar="FILE", help="The SQL stands in this file; - is stdin, also in place of SQL.")
+@click.option("--param", "given", multiple=True, metavar="NAME=VALUE", help="The value of :NAME; may be repeated.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json"]),
+    type=click.Choice(["table", "csv", "json", "jsonl", "tsv", "markdown", "xlsx"]),
     default="table",
     help="Form of the answer.",
 )
+@click.option("--bom", is_flag=True, help="With csv or tsv: begin with the mark by which Excel knows UTF-8.")
 @_common
-def query(*, sql: str, form: str, as_json: bool, quiet: bool, verbose: bool) -> None:
+def query(
+    *,
+    sql: str | None,
+    file: str | None,
+    given: tuple[str, ...],
+    form: str,
+    bom: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> None:
     """Run one SQL statement against the warehouse, read-only."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
+    from etl.commands.placeholders import parse_parameters  # noqa: PLC0415
     from etl.commands.query import print_query  # noqa: PLC0415
 
+    values, statement = parse_parameters(given), sql_from(sql, file)
     with _warehouse(config.load_warehouse()) as url:
-        print_query(url, sql, "object" if as_json else form)
+        print_query(url, statement, "object" if as_json else form, values=values, bom=bom)
 
 
 @commands.command()

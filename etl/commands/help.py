@@ -45,6 +45,8 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "query": {
         'query "SELECT * FROM import_daily"': "a table",
         'query --format csv "SELECT * FROM imports" > imports.csv': "a file",
+        "query --file errors.sql --param day=2026-03-01": "with :day in the file",
+        'query --format xlsx "SELECT * FROM import_errors" > errors.xlsx': "for Excel (extra xlsx)",
     },
     "accounts": {
         "accounts": "what is configured, and what is stored",

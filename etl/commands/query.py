@@ -6,11 +6,12 @@ which COPY, DO, SET and COMMIT do not; and it is rolled back. What functions do 
 superuser reaches the server's files, other backends, dblink. The README gives the GRANTs of a role that only reads.
 """
 
-import csv
+import html
+import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
@@ -26,6 +27,7 @@ from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 from sqlalchemy import Connection
 
+from etl.commands.placeholders import numbered
 from etl.commands.streams import while_read
 from etl.commands.terminal import UNBOUNDED, console, shown
 from etl.errors import DatabaseError, NotWritten, UsageError
@@ -53,8 +55,6 @@ CANCEL_SECONDS = 1.0
 SPOOL_BYTES = 8_000_000
 OURS = ("08", "40", "53", "55", "57", "58", "F0", "XX")
 """Classes of SQLSTATE that are not the statement's fault."""
-QUOTES_NO_ROW = ("0A", "25", "26", "34", "42")
-"""Classes whose messages name parts of the statement and of the schema, and no values."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -68,13 +68,26 @@ class Result(NamedTuple):
     """Ends the statement, wherever it is; a generator that waits for its collector holds the connection."""
 
 
-def print_query(url: str, sql: str, form: str) -> None:
-    """Print the answer on stdout as `table`, `csv`, `json` (an array), or `object` (one, or nothing)."""
+BOM = "\ufeff"
+
+
+def print_query(url: str, sql: str, form: str, *, values: Mapping[str, str] | None = None, bom: bool = False) -> None:
+    """Print the answer on stdout in one of the forms; `object` is one JSON object, or nothing.
+
+    `values` are bound to the names in the SQL. `bom` begins with the mark by which Excel knows UTF-8.
+    """
+    statement, bound = numbered(sql, values or {})
+    if bom and form not in MARKED:
+        raise UsageError(f"--bom goes with --format {' and '.join(MARKED)}: others are UTF-8 anyhow")
+    if form == "xlsx" and sys.stdout.isatty():
+        raise UsageError("a workbook is no text: lead stdout into a file, as in `--format xlsx … > answer.xlsx`")
     with (
         read_only(url) as connection,
         while_read(_canceller(driver_of(connection))),
-        closing(run_query(connection, sql)) as answer,
+        closing(run_query(connection, statement, bound)) as answer,
     ):
+        if bom:
+            sys.stdout.write(BOM)
         WRITERS[form](answer, sys.stdout)
         sys.stdout.flush()
 
@@ -93,15 +106,18 @@ def _canceller(driver: psycopg.Connection[Any]) -> Callable[[], None]:
     return cancel
 
 
-def run_query(connection: Connection, sql: str) -> Result:
-    """The statement's answer, its first row fetched; the connection is busy until the rows are read or closed."""
+def run_query(connection: Connection, sql: str, bound: Sequence[str] = ()) -> Result:
+    """The statement's answer, its first row fetched; the connection is busy until the rows are read or closed.
+
+    What is bound to `$1`, `$2` is text of a type that Postgres infers.
+    """
     driver = driver_of(connection)
     statement = _encoded(sql, driver)
     with ExitStack() as unless_answered, _explained():
         unless_answered.callback(_end, connection, driver)
         _begin(driver)
-        columns = _columns(driver, sql, statement)
-        rows = _rows(connection, driver, statement)
+        columns = _columns(driver, sql, statement, parameters=len(bound))
+        rows = _rows(connection, driver, statement, bound)
         first = list(islice(rows, 1))  # most errors come with it, before anything was printed
         unless_answered.pop_all()
     return Result(columns, chain(first, rows), rows.close)
@@ -123,7 +139,7 @@ def _begin(driver: psycopg.Connection[Any]) -> None:
     settings.begin(driver, read_only=True, also=SESSION)
 
 
-def _columns(driver: psycopg.Connection[Any], sql: str, statement: bytes) -> tuple[str, ...]:
+def _columns(driver: psycopg.Connection[Any], sql: str, statement: bytes, *, parameters: int) -> tuple[str, ...]:
     """The names of the columns, by Postgres's own reading of the statement; nothing is run."""
     server = driver.pgconn
     _require_success(server.prepare(b"", statement), driver, sql)
@@ -131,8 +147,8 @@ def _columns(driver: psycopg.Connection[Any], sql: str, statement: bytes) -> tup
     _require_success(found, driver, sql)
     if not found.nfields:
         raise UsageError("the SQL returns no rows: only what reads is run (SELECT, VALUES, SHOW, EXPLAIN)")
-    if found.nparams:
-        raise UsageError("the SQL has placeholders ($1): write the values in their place")
+    if found.nparams > parameters:
+        raise UsageError("the SQL has placeholders ($1): name them, as in :name, and give --param name=value")
     return tuple((found.fname(n) or b"").decode(driver.info.encoding) for n in range(found.nfields))
 
 
@@ -147,13 +163,13 @@ def _require_success(result: PGresult, driver: psycopg.Connection[Any], sql: str
 
 
 def _rows(
-    connection: Connection, driver: psycopg.Connection[Any], statement: bytes
+    connection: Connection, driver: psycopg.Connection[Any], statement: bytes, bound: Sequence[str]
 ) -> Generator[tuple[Cell, ...], None, None]:
     size = ROWS_PER_FETCH if capabilities.has_stream_chunked() else 1
     try:
-        with _explained(), driver.cursor() as cursor:
+        with _explained(), psycopg.RawCursor(driver) as cursor:
             _register_loaders(cursor)
-            yield from cursor.stream(statement, size=size)  # closed early, it cancels the statement
+            yield from cursor.stream(statement, bound or None, size=size)  # closed early, it cancels the statement
     finally:
         _end(connection, driver)
 
@@ -168,15 +184,14 @@ def _end(connection: Connection, driver: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Inside, an error of the driver becomes ours; of a running statement's message only what quotes no row."""
+    """Inside, an error of the driver becomes ours: what the server says to a role, that role may read."""
     try:
         yield
     except psycopg.Error as error:
         state = error.sqlstate or ""
         if is_lost(error) or not state or state.startswith(OURS):
             raise DatabaseError(describe(error)) from None
-        said = _message(error) if state.startswith(QUOTES_NO_ROW) else f"{type(error).__name__} (SQLSTATE {state})"
-        raise UsageError(f"the SQL failed: {said}") from None
+        raise UsageError(f"the SQL failed: {_message(error)}") from None
 
 
 def _message(error: psycopg.Error) -> str:
@@ -235,10 +250,62 @@ def _register_loaders(cursor: psycopg.Cursor[Any]) -> None:
 
 
 def write_csv(answer: Result, out: TextIO) -> None:
-    """RFC 4180: NULL is empty, arrays and JSON are JSON."""
-    lines = csv.writer(out, lineterminator="\r\n")
-    lines.writerow(answer.columns)
-    lines.writerows(map(_plain, row) for row in answer.rows)
+    """RFC 4180, in which NULL is empty and an empty text is in quotes; arrays and JSON are JSON."""
+    _write_lines(answer, out, ",")
+
+
+def write_tsv(answer: Result, out: TextIO) -> None:
+    """The same with tabs, as spreadsheets take it from the clipboard."""
+    _write_lines(answer, out, "\t")
+
+
+def _write_lines(answer: Result, out: TextIO, between: str) -> None:
+    """Not by the csv module: before Python 3.12 it has no way to tell NULL from an empty text."""
+    out.writelines(
+        between.join(_quoted(cell, between) for cell in row) + "\r\n" for row in chain([answer.columns], answer.rows)
+    )
+
+
+def _quoted(cell: Cell, between: str) -> str:
+    if cell is None:
+        return ""
+    text = _plain(cell)
+    is_safe = text and not any(character in text for character in ('"', "\r", "\n", between))
+    return text if is_safe else '"{}"'.format(text.replace('"', '""'))
+
+
+def write_jsonl(answer: Result, out: TextIO) -> None:
+    """An object per row and line."""
+    names = _distinct(answer.columns)
+    out.writelines(_encode(dict(zip(names, row, strict=True))).decode() + "\n" for row in answer.rows)
+
+
+def write_markdown(answer: Result, out: TextIO) -> None:
+    """A table for an issue or a chat; NULL stands in italics."""
+    _write_markdown(answer.columns, out)
+    _write_markdown(("---",) * len(answer.columns), out)
+    for row in answer.rows:
+        _write_markdown(("*NULL*" if cell is None else _escaped(_plain(cell)) for cell in row), out, is_ready=True)
+
+
+def _write_markdown(cells: Iterable[str], out: TextIO, *, is_ready: bool = False) -> None:
+    out.write(f"| {' | '.join(cells if is_ready else map(_escaped, cells))} |\n")
+
+
+def _escaped(text: str) -> str:
+    """What neither ends the cell nor formats it."""
+    signs = re.sub(r"([\\|*_`\[\]~])", r"\\\1", html.escape(text, quote=False))
+    return shown(re.sub(r"\r\n|\r|\n", "<br>", signs).replace("\0", ""))
+
+
+def write_xlsx(answer: Result, out: TextIO) -> None:
+    """A workbook, which is written once all rows are there."""
+    try:
+        from etl.commands.sheet import write_sheet  # noqa: PLC0415 - needs the extra
+    except ImportError:
+        raise UsageError("this needs an extra: pip install 'talkdesk-etl[xlsx]'") from None
+    with _kept():
+        write_sheet(answer.columns, answer.rows, out.buffer)
 
 
 def write_json(answer: Result, out: TextIO) -> None:
@@ -341,7 +408,7 @@ def _text(cell: Cell) -> "Text":
     """What a terminal prints and does not obey."""
     from rich.text import Text  # noqa: PLC0415 - see write_table
 
-    return Text(shown(_plain(cell)))
+    return Text("NULL", style="dim") if cell is None else Text(shown(_plain(cell)))
 
 
 def _is_number(cell: Cell) -> bool:
@@ -356,9 +423,14 @@ def _plain(cell: Cell) -> str:
     return cell if isinstance(cell, str) else _encode(cell).decode()
 
 
+MARKED = ("csv", "tsv")
 WRITERS: dict[str, Callable[[Result, TextIO], None]] = {
     "table": write_table,
     "csv": write_csv,
+    "tsv": write_tsv,
+    "jsonl": write_jsonl,
+    "markdown": write_markdown,
+    "xlsx": write_xlsx,
     "json": write_json,
     "object": write_object,
 }

@@ -3,6 +3,10 @@
 import csv
 import io
 import json
+import re
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -13,8 +17,10 @@ import pytest
 from sqlalchemy import Connection
 
 from etl.commands import query
+from etl.commands.placeholders import numbered, parse_parameters
 from etl.errors import DatabaseError, UsageError
 from etl.warehouse.connections import open_engine
+from tests.commands.command import Command
 
 COUNT = "SELECT (SELECT count(*) FROM talkdesk.imports), (SELECT count(*) FROM pg_largeobject_metadata)"
 
@@ -124,10 +130,10 @@ def test_what_a_function_writes_is_undone(warehouse: Connection) -> None:
             'the SQL is wrong: relation "nothing" does not exist (SQLSTATE 42P01), at line 2, column 6',
             "SELECT *\nFROM nothing",
         ),
-        ("the SQL has placeholders ($1): write the values in their place", "SELECT $1::text"),
+        ("the SQL has placeholders ($1): name them, as in :name, and give --param name=value", "SELECT $1::text"),
         ("the SQL holds a NUL character", "SELECT '\0'"),
         ("the SQL holds characters that the database cannot read", "SELECT '\ud800'"),
-        ("the SQL failed: DivisionByZero (SQLSTATE 22012)", "SELECT 1 / (n - n) FROM generate_series(1, 2) AS n"),
+        ("the SQL failed: division by zero (SQLSTATE 22012)", "SELECT 1 / (n - n) FROM generate_series(1, 2) AS n"),
     ],
 )
 def test_errors_are_one_line(warehouse: Connection, expected: str, sql: str) -> None:
@@ -135,11 +141,11 @@ def test_errors_are_one_line(warehouse: Connection, expected: str, sql: str) -> 
     assert expected == refusal(warehouse, sql)
 
 
-def test_an_error_quotes_no_row(warehouse: Connection) -> None:
-    """A cell that cannot be cast is somebody's data."""
-    said = refusal(warehouse, "SELECT ('Jane Roe' || n)::int FROM generate_series(1, 2) AS n")
+def test_an_error_is_the_server_s_own(warehouse: Connection) -> None:
+    """Whoever asks may read what it quotes; no control character comes through."""
+    said = refusal(warehouse, "SELECT ('Jane' || chr(27) || n)::int FROM generate_series(1, 2) AS n")
 
-    assert "the SQL failed: InvalidTextRepresentation (SQLSTATE 22P02)" == said
+    assert 'the SQL failed: invalid input syntax for type integer: "Jane␛1" (SQLSTATE 22P02)' == said
 
 
 def test_an_error_on_the_way(warehouse: Connection) -> None:
@@ -284,3 +290,99 @@ def test_a_schema_that_was_never_migrated(server_url: str) -> None:
     """Is not the SQL's fault."""
     with pytest.raises(DatabaseError, match="never been migrated"):
         query.print_query(server_url, "SELECT 1", "csv")
+
+
+# Values, and further forms
+
+
+ODD = """
+SELECT ':no', E'\\':no', ":no".a, $$ :no $$, $t$ :no $$ :no $t$, x::int, a[1:n], b[:n] -- :no
+/* :no /* :no */ :no */ FROM ":no" WHERE c = :yes::int AND d = :also
+"""
+
+
+def test_a_placeholder_is_a_name_in_code() -> None:
+    """Neither text, nor comment, cast or slice."""
+    statement, bound = numbered(ODD, {"also": "2", "yes": "1"})
+
+    assert ODD.replace(":yes", "$1").replace(":also", "$2") == statement
+    assert ["1", "2"] == bound
+
+
+@pytest.mark.parametrize(
+    ("sql", "given", "said"),
+    [
+        ("SELECT :a, :b", ["a=1"], "give --param b=…"),
+        ("SELECT :a", ["a=1", "c=2"], "has no placeholder :c"),
+        ("SELECT $1, :a", ["a=1"], "has $1 beside --param"),
+        ("SELECT :a", ["a"], "NAME=VALUE"),
+        ("SELECT :a", ["a=1", "a=2"], "given twice"),
+    ],
+)
+def test_names_have_partners(sql: str, given: list[str], said: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(said)):
+        numbered(sql, parse_parameters(given))
+
+
+def test_values_are_bound(warehouse: Connection) -> None:
+    """Whatever is in them; of the type that Postgres infers."""
+    statement, bound = numbered(
+        "SELECT :a AS a, 1 + :n AS n, '100%' AS p, :a", {"a": "'; DROP TABLE x; -- %s :n", "n": "41"}
+    )
+    out = io.StringIO()
+    query.write_jsonl(query.run_query(warehouse, statement, bound), out)
+
+    assert {"a": "'; DROP TABLE x; -- %s :n", "n": 42, "p": "100%"}.items() <= json.loads(out.getvalue()).items()
+
+
+NULLS = "SELECT NULL AS a, '' AS b, E'x|y\n\t\"' AS c, '=1+1' AS d FROM generate_series(1, 2)"
+
+
+def test_null_is_told_from_nothing(warehouse: Connection) -> None:
+    """In every form that has a word for it; an empty text is in quotes, or nothing."""
+    assert answer(warehouse, NULLS, "csv").startswith('a,b,c,d\r\n,"","x|y\n\t""",=1+1\r\n')
+    assert answer(warehouse, NULLS, "tsv").startswith('a\tb\tc\td\r\n\t""\t"x|y\n\t"""\t=1+1\r\n')
+    assert '| *NULL* |  | x\\|y<br>␉" | =1+1 |' == answer(warehouse, NULLS, "markdown").splitlines()[2]
+    assert [None, ""] == list(json.loads(answer(warehouse, NULLS, "jsonl").splitlines()[1]).values())[:2]
+    assert "NULL" in answer(warehouse, NULLS, "table")
+
+
+def sheet(connection: Connection, sql: str) -> str:
+    """The XML of the sheet."""
+    raw = io.BytesIO()
+    out = io.TextIOWrapper(raw)
+    query.write_xlsx(query.run_query(connection, sql), out)
+    out.detach()
+    return zipfile.ZipFile(raw).read("xl/worksheets/sheet1.xml").decode()
+
+
+def test_a_workbook(warehouse: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Formulas, instants and long numbers stay the texts they are; what a sheet cannot hold is refused."""
+    found = sheet(warehouse, "SELECT '=1+1' AS a, 1.5, true, 12345678901234567890, now(), NULL, 'http://x'")
+
+    assert "<f>" not in found
+    assert "<t>=1+1</t>" in found
+    assert "<t>12345678901234567890</t>" in found
+    assert '<c r="B2"><v>1.5</v></c>' in found
+    with pytest.raises(UsageError, match="32,767 characters"):
+        sheet(warehouse, "SELECT repeat('x', 32768)")
+    monkeypatch.setattr("etl.commands.sheet.ROWS", 10)
+    with pytest.raises(UsageError, match="a sheet holds 10 rows"):
+        sheet(warehouse, "SELECT generate_series(1, 10)")
+
+
+def test_sql_from_anywhere(command: Command, tmp_path: Path) -> None:
+    """A comment first, a file with a mark, stdin; one of them."""
+    file = tmp_path / "q.sql"
+    file.write_text("-- 100% :)\nSELECT :x::int + 1 AS n", encoding="utf-8-sig")
+    asked = [sys.executable, "-m", "etl", "query", "-", "--format", "csv", "--bom"]
+    piped = subprocess.run(
+        asked, env=command.environment, input=b"/* c */ SELECT 1 AS n", capture_output=True, check=True
+    )
+
+    assert "n\n2\n" == command("query", "--file", str(file), "--param", "x=1", "--format", "csv").out
+    assert "n\n1\n" == command("query", "--format", "csv", "--comment\nSELECT 1 AS n").out
+    assert "n\n1\n" == command("query", "-- a comment\nSELECT 1 AS n", "--format=csv").out
+    assert b"\xef\xbb\xbfn\r\n1\r\n" == piped.stdout
+    for wrong in (("SELECT 1", "--file", str(file)), (), ("--file", "nothing"), ("SELECT 1", "--bom"), ("SELECT :x",)):
+        assert 2 == command("query", *wrong).code
