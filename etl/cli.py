@@ -424,7 +424,8 @@ def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> in
 
     with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_table(connection, name) if name is not None else read_tables(connection)
-    return told(DONE, lambda: print_json(found.to_json()) if as_json else found.print())
+    print_json(found.to_json()) if as_json else found.print()
+    return DONE
 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
@@ -492,13 +493,15 @@ def accounts(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     settings = config.load_warehouse()
     with _warehouse(settings) as url, opening.read_only(url) as connection:
         found = read_accounts(connection, config.configured(), opening.warehouse_name(settings))
-    if quiet and not as_json:
-        return DONE
-    return told(DONE, lambda: print_json(found.to_json()) if as_json else found.print())
+    if as_json:
+        print_json(found.to_json())
+    elif not quiet:
+        found.print()
+    return DONE
 
 
 @accounts.command()
-@click.argument("old", metavar="OLD")
+@click.argument("old", metavar="OLD", shell_complete=_account_names)
 @click.argument("new", metavar="NEW")
 @_common
 def rename(*, old: str, new: str, as_json: bool, quiet: bool, verbose: bool) -> int:
@@ -527,7 +530,7 @@ def rename(*, old: str, new: str, as_json: bool, quiet: bool, verbose: bool) -> 
 
 
 @accounts.command()
-@click.argument("name", metavar="NAME")
+@click.argument("name", metavar="NAME", shell_complete=_account_names)
 @click.option("--yes", is_flag=True, help="Do it; without this, only what would go is said.")
 @_common
 def forget(*, name: str, yes: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
@@ -591,7 +594,14 @@ def embedded(*, action: str, file: str | None, as_json: bool, quiet: bool, verbo
         return DONE
     if quiet and action != "url" and not as_json:
         return DONE
-    return told(DONE, lambda: print_json(found) if as_json else click.echo(said))
+
+    def say() -> None:
+        print_json(found) if as_json else click.echo(said)
+
+    if action != "url":
+        return told(DONE, say)
+    say()
+    return DONE
 
 
 @commands.command()

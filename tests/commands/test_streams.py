@@ -100,7 +100,15 @@ def test_ctrl_c_while_nobody_reads(database_url: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "arguments"),
-    [(1, ["query", "SELECT 1"]), (1, ["--help"]), (9, ["status", "--max-age", "1h"]), (9, ["verify"]), (0, ["check"])],
+    [
+        (1, ["query", "SELECT 1"]),
+        (1, ["--help"]),
+        (1, ["tables"]),
+        (1, ["accounts"]),
+        (9, ["status", "--max-age", "1h"]),
+        (9, ["verify"]),
+        (0, ["check"]),
+    ],
 )
 def test_a_full_disk(acme: Account, code: int, arguments: list[str]) -> None:
     """Is said in a line; what was found out decides the exit code, and is not lost with its words."""
