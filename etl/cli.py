@@ -47,6 +47,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "status": {"warehouse": None, "accounts": {}, "stale": [], "found": []},
     "verify": {"warehouse": None, "level": False, "differences": []},
     "check": {"warehouse": None, "ok": False, "items": []},
+    "accounts": {"warehouse": None, "accounts": {}},
     "tables": {"tables": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""

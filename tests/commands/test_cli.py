@@ -33,6 +33,7 @@ PROMISED = {
     "status": {"warehouse", "accounts", "stale", "found"},
     "verify": {"warehouse", "level", "differences"},
     "check": {"warehouse", "ok", "items"},
+    "accounts": {"warehouse", "accounts"},
 }
 
 
