@@ -101,7 +101,8 @@ def trees(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     with bench.server.database(bench.migrated) as database:
         for each, name in ((size, "first sync"), (size, "unchanged"), (changed, "one leaf renamed")):
             warehouse.vacuum(database)
-            contender = product("--only", "case-fields", name=name)
+            # Each server has a port of its own.
+            contender = product("--only", "case-fields", "--accept-source", name=name)
             with served(bench.account(each).folder) as api:
                 bench.contender("trees", each, contender, api=api, database=database)
 
