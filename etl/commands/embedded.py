@@ -42,7 +42,14 @@ def dump_to(home: Path, file: str, *, as_json: bool) -> dict[str, Any] | None:
 
 
 def _written(path: Path, write: Callable[[Path], None]) -> int:
-    """The size of the file, which is there as a whole or not at all, for its owner's eyes."""
+    """The size of the file, which is there as a whole or not at all, for its owner's eyes.
+
+    A link stays one, and what is no file (a pipe, a device) is written to, not replaced.
+    """
+    if path.exists() and not path.is_file():
+        write(path)
+        return 0
+    path = path.resolve()
     try:
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
             try:

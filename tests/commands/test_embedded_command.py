@@ -1,12 +1,15 @@
 """`embedded`: an address that holds for others, a file of everything, and the way to another server."""
 
+import os
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from etl.commands.embedded import _written
 from etl.errors import UsageError
 from etl.warehouse import embedded
 from etl.warehouse.embedded import binaries
@@ -81,3 +84,22 @@ def test_stop_takes_the_socket_s_folder_with_it(session_folder: Path) -> None:
     assert not elsewhere.exists()
     with running(home) as url:
         assert ask(url)
+
+
+def test_what_is_no_file_is_not_replaced(tmp_path: Path) -> None:
+    """A pipe stays one, and so would a device."""
+
+    def put(out: Path) -> None:
+        out.write_bytes(b"dump")
+
+    pipe, link, file = tmp_path / "pipe", tmp_path / "link", tmp_path / "file"
+    os.mkfifo(pipe)
+    link.symlink_to(file)
+    writer = threading.Thread(target=_written, args=(pipe, put))
+    writer.start()
+
+    assert b"dump" == pipe.read_bytes()
+    writer.join()
+    assert pipe.is_fifo()
+    assert 4 == _written(link, put)
+    assert (True, b"dump") == (link.is_symlink(), file.read_bytes())
