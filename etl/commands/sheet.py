@@ -2,11 +2,12 @@
 
 import shutil
 from collections.abc import Iterator, Sequence
-from tempfile import TemporaryFile
+from tempfile import TemporaryDirectory, TemporaryFile
 from typing import IO
 
 import msgspec
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 
 from etl.errors import UsageError
 
@@ -14,7 +15,6 @@ Cell = str | int | bool | msgspec.Raw | list[object] | None
 
 ROWS = 1_048_576
 CHARACTERS = 32_767
-COLUMNS = 16_384
 EXACT_DIGITS = 15
 AS_TEXT = {"strings_to_numbers": False, "strings_to_formulas": False, "strings_to_urls": False}
 ELSE = "--format csv has room for all"
@@ -22,20 +22,29 @@ ELSE = "--format csv has room for all"
 
 def write_sheet(columns: Sequence[str], rows: Iterator[Sequence[Cell]], out: IO[bytes]) -> None:
     """Write it, once it is whole: texts stay texts, instants too, so that no time zone is taken for another."""
-    with TemporaryFile() as file:
-        book = xlsxwriter.Workbook(file, {"constant_memory": True, **AS_TEXT})
+    with TemporaryDirectory() as folder, TemporaryFile() as file:
+        book = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": folder, **AS_TEXT})
         sheet = book.add_worksheet("query")
-        sheet.freeze_panes(1, 0)
-        for place, name in enumerate(columns):
-            sheet.write_string(0, place, name)
-        for line, row in enumerate(rows, 1):
-            if line >= ROWS:
-                raise UsageError(f"a sheet holds {ROWS:,} rows, its header among them: ask for fewer (LIMIT); {ELSE}")
-            for place, cell in enumerate(row):
-                _write(sheet, line, place, cell, columns[place])
-        book.close()
+        try:
+            _fill(sheet, columns, rows)
+            book.close()
+        except FileCreateError as error:
+            raise error.args[0] from None
+        finally:
+            sheet.row_data_fh.close()
         file.seek(0)
         shutil.copyfileobj(file, out)
+
+
+def _fill(sheet: "xlsxwriter.worksheet.Worksheet", columns: Sequence[str], rows: Iterator[Sequence[Cell]]) -> None:
+    sheet.freeze_panes(1, 0)
+    for place, name in enumerate(columns):
+        sheet.write_string(0, place, name)
+    for line, row in enumerate(rows, 1):
+        if line >= ROWS:
+            raise UsageError(f"a sheet holds {ROWS:,} rows, its header among them: ask for fewer (LIMIT); {ELSE}")
+        for place, cell in enumerate(row):
+            _write(sheet, line, place, cell, columns[place])
 
 
 def _write(sheet: "xlsxwriter.worksheet.Worksheet", line: int, place: int, cell: Cell, column: str) -> None:
