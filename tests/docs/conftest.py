@@ -2,11 +2,12 @@
 
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from etl import config
+from etl.commands.demo.world import demo_world, go_on_once
 from etl.sandbox import running
 from etl.sync.accounts import sync_accounts
 from etl.sync.run import Options
@@ -16,8 +17,9 @@ from tests import postgres
 
 @pytest.fixture(scope="session")
 def synced_url(server: postgres.Server) -> Iterator[str]:
-    """The URL of a warehouse with the sandbox's data."""
-    with postgres.clone(server) as url, running() as sandbox, pytest.MonkeyPatch.context() as environment:
+    """The URL of a warehouse with the data of a first demo."""
+    world = demo_world({}, now=datetime.now(UTC))
+    with postgres.clone(server) as url, running(world=world) as sandbox, pytest.MonkeyPatch.context() as environment:
         for name, value in {
             "ACCOUNT": "sandbox",
             "API_URL": sandbox.url,
@@ -26,13 +28,18 @@ def synced_url(server: postgres.Server) -> Iterator[str]:
             "CLIENT_SECRET": "sandbox",
         }.items():
             environment.setenv(f"TALKDESK_{name}", value)
-        outcome = sync_accounts(
-            connections.open_engine(url),
-            config.load_accounts(),
-            Options(),
-            keep_rejected=timedelta(days=1),
-            keep_runs=timedelta(days=400),
-            stop=threading.Event(),
-        )
-        assert outcome.outcome == "succeeded"
+        assert _sync(url) == "succeeded"
+        go_on_once(world)
+        assert _sync(url) == "succeeded"
         yield url
+
+
+def _sync(url: str) -> str:
+    return sync_accounts(
+        connections.open_engine(url),
+        config.load_accounts(),
+        Options(),
+        keep_rejected=timedelta(days=1),
+        keep_runs=timedelta(days=400),
+        stop=threading.Event(),
+    ).outcome

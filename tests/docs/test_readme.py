@@ -37,10 +37,8 @@ def test_there_are_questions() -> None:
 
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda text: text.split("FROM")[0][:40].strip())
 def test_every_question_has_an_answer(loaded: psycopg.Connection, question: str) -> None:
-    """The statement runs as it stands, and on the sandbox's data those that name none of its own find something."""
-    found = loaded.execute(question.encode()).fetchall()
-
-    assert found or "agents.csv" in question or "2026-" in question or "v.valid_to" in question or "missing" in question
+    """The statement runs as it stands, and finds something in the data of the demo."""
+    assert loaded.execute(question.encode()).fetchall()
 
 
 def test_the_tree_is_indented(loaded: psycopg.Connection) -> None:

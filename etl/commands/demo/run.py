@@ -9,11 +9,11 @@ from sqlalchemy import select
 
 from etl import config
 from etl.commands.demo.screen import show_first_look
-from etl.commands.demo.world import ACCOUNT, demo_world
+from etl.commands.demo.world import ACCOUNT, demo_world, go_on_once
 from etl.commands.summary import summary
 from etl.commands.terminal import console, print_json, told
 from etl.config import AccountSettings, WarehouseSettings
-from etl.errors import PARTLY_DONE
+from etl.errors import DONE, PARTLY_DONE
 from etl.sandbox import Sandbox, running
 from etl.sync.accounts import sync_accounts
 from etl.sync.outcome import SyncOutcome
@@ -31,6 +31,9 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
         status.update("syncing the sandbox …")
         with running(world=demo_world(known, now=datetime.now(UTC))) as sandbox:
             outcome = _sync(url, sandbox, settings, stop)
+            if not known and outcome.exit_code == DONE:
+                go_on_once(sandbox.world)
+                _sync(url, sandbox, settings, stop)
         status.stop()
         return told(outcome.exit_code, lambda: _answer(url, outcome, as_json=as_json, is_first=not known))
 

@@ -18,6 +18,7 @@ ACCOUNT = "sandbox"
 UNDER_WAY = frozenset({"QUEUED", "IN_PROGRESS"})
 FAILURE_RATE = 0.1
 RECORDS = range(12, 40)
+AGE = timedelta(days=2)
 
 
 def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
@@ -25,14 +26,34 @@ def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
     now = now.replace(microsecond=0)  # the API tells milliseconds: whole seconds come back from it unharmed
     newest = World(now=now).imports()[0]
     if newest.id not in known:
-        return World(now=now)
-    world = World(now=known[newest.id].astimezone(UTC) + (now - newest.created_at))
+        return _begun(now)
+    world = _begun(known[newest.id].astimezone(UTC) + (now - newest.created_at))
+    go_on_once(world)
     for number in count(1):
         at = known.get(_id(number))
         _go_on(world, number, at=at or now)
         if at is None:
             return world
     raise AssertionError
+
+
+def _begun(now: datetime) -> World:
+    """A new world with what the README's questions ask for: a file `agents.csv` of which some rows failed."""
+    world = World(now=now)
+    world.add_import(
+        id=hex_id(Random("agents")),  # noqa: S311 - see above
+        type="UPDATE_USERS",
+        filename="agents.csv",
+        records=30,
+        status="COMPLETED_WITH_ERRORS",
+        age=AGE,
+    )
+    return world
+
+
+def go_on_once(world: World) -> None:
+    """An option was renamed after the first sync of the first demo, so that there is a history at once."""
+    world.rename_entry("drop_down3", ["004"], "Urgent, same day")
 
 
 def _go_on(world: World, number: int, *, at: datetime) -> None:
