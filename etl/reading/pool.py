@@ -2,6 +2,7 @@
 
 One Python process computes on one processor only. An import is one call: its bodies go to the worker, its rows come
 back, pickled over the worker's stdin and stdout, and nothing of it stays there; one that is very large goes in parts.
+Calls are answered in their order, and the next is sent while the worker computes: it never waits for us.
 Starting the worker costs more than a small account's whole work, so that one is done here.
 
 The worker is told no secret but the key of hashed cells, imports neither the network's nor the database's libraries,
@@ -9,6 +10,7 @@ and ends with us however we end. Where it dies, what it had is made here; where 
 fails, and another worker goes on with the others.
 """
 
+import fcntl
 import gc
 import json
 import logging
@@ -16,6 +18,7 @@ import os
 import pickle
 import select
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -37,6 +40,7 @@ ALONE_RECORDS = 10_000
 """So many records are flattened here in about the time that the worker takes to start."""
 FEW_BYTES = 4_000
 """So many are flattened in less time than it takes to send them there and back."""
+PIPE_BYTES = 1 << 20
 PART_BYTES = 4_000_000
 """Some ten thousand records; nearly all imports are smaller."""
 DEADLINE_SECONDS, SECONDS_PER_MEGABYTE = 20.0, 5.0
@@ -47,6 +51,7 @@ MAX_LATE = 3
 # It imports what we would: by -I no variable and no file of the working directory has a say in it.
 _PROGRAM = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from etl.reading.pool import serve; serve()"
 _PASSED_ON = ("LD_LIBRARY_PATH", "PATH")  # what an interpreter may need; the settings hold secrets
+_LENGTH = struct.Struct("!Q")
 _DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, prctl(2)
 
 
@@ -95,7 +100,7 @@ class Pool:
     """Makes rows of bodies, in the worker once there is one; after its end as a context manager there is none."""
 
     def __init__(self) -> None:
-        self._turn = threading.Lock()
+        self._lock = threading.Lock()
         self._worker: _Worker | None = None
         self._alone = self._late = 0
         self._is_given_up = self._is_closed = False
@@ -124,12 +129,9 @@ class Pool:
         """The rows of an import's bodies; where `more` of them follow, they begin with what comes back."""
         call, size = Call(flattener, bodies, more), sum(map(len, bodies))
         worker = self._worker
-        if worker is None or size < FEW_BYTES:
+        if worker is None or size < FEW_BYTES or self._is_closed or not worker.is_ready():
             return self._flatten_here(call, size)
-        with self._turn:
-            if worker is self._worker and not self._is_closed and worker.is_ready():
-                return self._ask(worker, call, seconds=DEADLINE_SECONDS + SECONDS_PER_MEGABYTE * size / 1e6)
-        return self._flatten_here(call, size)
+        return self._ask(worker, call, seconds=DEADLINE_SECONDS + SECONDS_PER_MEGABYTE * size / 1e6)
 
     def _flatten_here(self, call: Call, size: int) -> Flat:
         if self._is_closed:
@@ -145,18 +147,24 @@ class Pool:
         try:
             return worker.ask(call, seconds)
         except _LateError:
+            self._lose(worker)
             self._late += 1
-            self._worker = None
             raise SourceMalformed(f"its records were not flattened within {seconds:.0f} s") from None
         except (OSError, EOFError, pickle.UnpicklingError):
-            self._is_given_up = True
-            self._worker = None
-        finally:
-            if self._worker is None:
-                worker.end()
-        if not self._is_closed:
-            log.warning("the process that flattens records has ended before its time: this one does its work")
+            if self._lose(worker) and not worker.is_late:
+                self._is_given_up = True
+                if not self._is_closed:
+                    log.warning("the process that flattens records has ended before its time: this one does its work")
         return self._flatten_here(call, size=0)
+
+    def _lose(self, worker: "_Worker") -> bool:
+        """Afterwards the worker is gone; True for the first who says so."""
+        with self._lock:
+            is_ours = worker is self._worker
+            if is_ours:
+                self._worker = None
+                worker.end()
+        return is_ours
 
 
 class Bodies:
@@ -207,9 +215,14 @@ class _Worker:
         )
         self._questions = cast("IO[bytes]", self._process.stdin)
         self._answers = cast("IO[bytes]", self._process.stdout)
+        for pipe in (self._questions, self._answers):
+            _widen(pipe)
         self._greeting = select.poll()
         self._greeting.register(self._answers, select.POLLIN)
-        self._has_greeted = self._is_late = False
+        self._sending = threading.Lock()
+        self._last = threading.Event()
+        self._last.set()
+        self._has_greeted = self.is_late = False
 
     @property
     def pid(self) -> int:
@@ -217,39 +230,49 @@ class _Worker:
         return self._process.pid
 
     def is_ready(self) -> bool:
-        """True once it has said so, or has ended: until then there is time to flatten here.
-
-        To be asked by one thread at a time: a `poll` refuses a second one.
-        """
-        return self._has_greeted or bool(self._greeting.poll(0))
+        """True once it has said so, or has ended: until then there is time to flatten here."""
+        with self._sending:
+            if not self._has_greeted and self._greeting.poll(0):
+                self._has_greeted = True
+                with suppress(OSError, EOFError):
+                    _receive(self._answers)
+        return self._has_greeted
 
     def ask(self, call: Call, seconds: float) -> Flat:
-        """The rows that it makes, or what it raises; raises _LateError, and OSError and the like where it has ended."""
-        deadline = threading.Timer(seconds, self._kill_late)
-        deadline.daemon = True
-        deadline.start()
+        """The rows that it makes, or what it raises; raises _LateError, and OSError and the like where it has ended.
+
+        `seconds` are those that it may compute, once its answers to all who asked before have come.
+        """
+        question, answered = _pickled(call), threading.Event()
         try:
-            answer = self._exchange(call)
-        except (OSError, EOFError, pickle.UnpicklingError):
-            if self._is_late:
-                raise _LateError from None
-            raise
+            with self._sending:
+                before, self._last = self._last, answered
+                _send(self._questions, question)
+            before.wait()
+            found = self._await(seconds)
         finally:
-            deadline.cancel()
+            answered.set()
+        answer: Flat | EtlError = pickle.loads(found)  # noqa: S301 - it is ourselves
         if isinstance(answer, EtlError):
             raise answer
         return answer
 
-    def _exchange(self, call: Call) -> Flat | EtlError:
-        if not self._has_greeted:
-            pickle.load(self._answers)  # noqa: S301 - it is ourselves
-            self._has_greeted = True
-        pickle.dump(call, self._questions, pickle.HIGHEST_PROTOCOL)
-        self._questions.flush()
-        return cast("Flat | EtlError", pickle.load(self._answers))  # noqa: S301 - it is ourselves
+    def _await(self, seconds: float) -> bytes:
+        deadline = threading.Timer(seconds, self._kill_late)
+        deadline.daemon = True
+        was_late = self.is_late
+        deadline.start()
+        try:
+            return _receive(self._answers)
+        except (OSError, EOFError):
+            if self.is_late and not was_late:
+                raise _LateError from None
+            raise
+        finally:
+            deadline.cancel()
 
     def _kill_late(self) -> None:
-        self._is_late = True
+        self.is_late = True
         self._process.kill()
 
     def end(self) -> None:
@@ -270,16 +293,12 @@ def serve() -> NoReturn:
     threading.Thread(target=_end_with_user, daemon=True).start()
     _die_with_user()
     try:
-        _say(None)
+        _send(sys.stdout.buffer, b"ready")
         while True:
-            _say(_answer(pickle.load(sys.stdin.buffer)))  # noqa: S301 - it is ourselves
+            call = pickle.loads(_receive(sys.stdin.buffer))  # noqa: S301 - it is ourselves
+            _send(sys.stdout.buffer, _pickled(_answer(call)))
     finally:  # our user is gone, no memory is left, or anything else: who waits for an answer has to notice
         os._exit(1)
-
-
-def _say(answer: Flat | EtlError | None) -> None:
-    pickle.dump(answer, sys.stdout.buffer, pickle.HIGHEST_PROTOCOL)
-    sys.stdout.flush()
 
 
 def _answer(call: Call) -> Flat | EtlError:
@@ -289,6 +308,34 @@ def _answer(call: Call) -> Flat | EtlError:
         return error
     except Exception as error:  # noqa: BLE001 - raised again on the other side; a traceback might show somebody's data
         return EtlError(f"unexpected {type(error).__name__} while flattening records")
+
+
+def _pickled(message: Call | Flat | EtlError) -> bytes:
+    return pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
+
+
+def _send(stream: IO[bytes], message: bytes) -> None:
+    stream.write(_LENGTH.pack(len(message)))
+    stream.write(message)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> bytes:
+    (length,) = _LENGTH.unpack(_exactly(stream, _LENGTH.size))
+    return _exactly(stream, length)
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    found = stream.read(length)
+    if len(found) < length:
+        raise EOFError
+    return found
+
+
+def _widen(pipe: IO[bytes]) -> None:
+    """Let most messages through at once, where the system can: each piece would wait for this process's threads."""
+    with suppress(AttributeError, OSError):
+        fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
 
 
 def _end_with_user() -> NoReturn:
