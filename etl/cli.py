@@ -43,12 +43,14 @@ NOTHING: dict[str, dict[str, Any]] = {
         "rejected": 0,
         "requests": 0,
         "seconds": 0.0,
+        "stored_otherwise": {},
+        "traffic": {},
     },
     "status": {"warehouse": None, "accounts": {}, "stale": [], "found": []},
-    "verify": {"warehouse": None, "level": False, "differences": []},
+    "verify": {"warehouse": None, "level": False, "differences": [], "compared": {}},
     "check": {"warehouse": None, "ok": False, "items": []},
     "accounts": {"warehouse": None, "accounts": {}},
-    "tables": {"tables": []},
+    "tables": {"tables": [], "functions": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
 

@@ -1,0 +1,26 @@
+"""What `--json` says of a command that failed before there was anything to say has the keys of its every answer."""
+
+from typing import Any
+
+import pytest
+
+from etl import cli
+from etl.commands.check import Checks
+from etl.commands.status import Asked, Status
+from etl.sync.outcome import SyncOutcome
+from etl.verify.verification import Verification
+
+ANSWERS: dict[str, Any] = {
+    "sync": SyncOutcome("a run", dry_run=False),
+    "status": Status({}, Asked()),
+    "verify": Verification(),
+    "check": Checks(),
+}
+
+
+@pytest.mark.parametrize("command", ANSWERS)
+def test_promised_keys(command: str) -> None:
+    """The command line knows them by heart: where a signal ends it, the types may be half loaded."""
+    said = ANSWERS[command].to_json()
+
+    assert said.keys() - {"outcome", "errors"} == cli.NOTHING[command].keys()
