@@ -250,6 +250,8 @@ class _Worker:
                 _send(self._questions, question)
             before.wait()
             found = self._await(seconds)
+        except ValueError:  # its pipes are closed: somebody else noticed that it has ended
+            raise EOFError from None
         finally:
             answered.set()
         answer: Flat | EtlError = pickle.loads(found)  # noqa: S301 - it is ourselves

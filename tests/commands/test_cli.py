@@ -217,7 +217,7 @@ def test_wrong_use_for_machines(bare: Command, name: str) -> None:
 
     assert 2 == said.code
     (error,) = said.json["errors"]
-    assert PROMISED.get(name, set()) | {"outcome", "errors"} == set(said.json)
+    assert PROMISED.get(name, set()) | {"outcome", "errors"} <= set(said.json)
     assert (2, None, None, None) == tuple(error[key] for key in ("exit_code", "account", "resource", "import_id"))
     assert "--nonsense" in error["message"]
     assert "--nonsense" in said.err
@@ -249,7 +249,7 @@ def test_many_wrong_settings(bare: Command) -> None:
     said = bare("sync", "--json", **wrong)
 
     assert 2 == said.code
-    assert PROMISED["sync"] == set(said.json)
+    assert PROMISED["sync"] <= set(said.json)
     (error,) = said.json["errors"]
     for name in set(wrong) - {"TALKDESK_CLIENT_ID", "TALKDESK_CLIENT_SECRET"}:
         assert name in error["message"]

@@ -185,6 +185,19 @@ def test_many_threads_ask_at_once_whether_it_is_ready() -> None:
     assert flats == [here(BODY)] * 2_000
 
 
+def test_whoever_waits_for_a_killed_worker_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Calls that had queued up behind each other are all made here, and it is said once."""
+    with beside() as found, ThreadPoolExecutor(8) as threads:
+        there(found, BODY)
+        os.kill(pid := pid_of(found), signal.SIGSTOP)
+        waiting = [threads.submit(there, found, BODY) for _ in range(8)]
+        time.sleep(0.2)
+        os.kill(pid, signal.SIGKILL)
+
+        assert [here(BODY)] * 8 == [each.result(timeout=20) for each in waiting]
+    assert 1 == len(caplog.messages)
+
+
 def test_it_ends_with_the_pool() -> None:
     """No process is left."""
     with beside() as found:
