@@ -44,7 +44,7 @@ def marks(body: bytes, *, prefer: Sequence[str] = ()) -> set[int]:
 
 def owners(body: bytes, *, prefer: Sequence[str] = ()) -> Owners:
     """The imports that a page of records says it is of, and those that its items say they are of."""
-    if b'mport_id"' not in body and b'mportId"' not in body:
+    if b"mport" not in body or (b'mport_id"' not in body and b'mportId"' not in body):
         return Owners(set(), set())  # as far as anybody knows; and looking closer costs as much as the head
     head = hal.head(body)
     found = hal.items(head, prefer=prefer) or []
