@@ -56,7 +56,7 @@ NOTHING: dict[str, dict[str, Any]] = {
 
 
 def main() -> int:
-    """The exit code of the command in `sys.argv`; every error becomes one line on stderr."""
+    """Return the exit code of the command in `sys.argv`; every error becomes one line on stderr."""
     # What is read makes no cycles: looking for them took a fifth of the time of a large sync.
     gc.set_threshold(100_000, 50, 1000)
     open_streams()
@@ -107,7 +107,7 @@ def _report_json(message: str, code: int, *, wants_json: bool) -> None:
 
 
 def _options_of_all(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every command takes, and that may stand before its name, too."""
+    """Return the options that every command takes, and that may stand before its name, too."""
     for option in (
         click.option("--color", type=click.Choice(["auto", "always", "never"]), help="Colours; auto: at a terminal."),
         click.option("--verbose", "-v", is_flag=True, help="Say more on stderr: settings, addresses, retries."),
@@ -119,7 +119,7 @@ def _options_of_all(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The command with those options, wherever they stand."""
+    """Return the command with those options, wherever they stand."""
 
     @wraps(command)
     def merged(*, color: str | None, **given: Any) -> Any:

@@ -117,7 +117,7 @@ def named(error: Exception) -> EtlError:
 
 
 def one_line(text: str) -> str:
-    """The text without what would break the line or steer a terminal; ids come from the source."""
+    """Return the text without what would break the line or steer a terminal; ids come from the source."""
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
@@ -132,12 +132,12 @@ class Failure:
     message: str
 
     def to_json(self) -> dict[str, Any]:
-        """One of the `errors` that `sync --json` prints."""
+        """Return one of the `errors` that `sync --json` prints."""
         return dict(vars(self))
 
 
 def failure_lines(failures: Iterable[Failure]) -> Iterator[str]:
-    """Yields each reason in one line, with the first account and import that it befell and how many there are."""
+    """Yield each reason in one line, with the first account and import that it befell and how many there are."""
     befallen: dict[tuple[str | None, str], list[Failure]] = {}
     for failure in failures:
         befallen.setdefault((failure.resource, failure.message), []).append(failure)

@@ -24,18 +24,18 @@ class Window(NamedTuple):
     until: datetime | None
 
     def contains(self, instant: datetime | None) -> bool:
-        """True if the instant lies in the window; an unknown instant lies in none."""
+        """Tell whether the instant lies in the window; an unknown instant lies in none."""
         if instant is None:
             return False
         return (self.since is None or self.since <= instant) and (self.until is None or instant < self.until)
 
     def reaches_before(self, instant: datetime) -> bool:
-        """True if the window begins before the instant."""
+        """Tell whether the window begins before the instant."""
         return self.since is None or self.since < instant
 
 
 def parse_window(from_: str | None, to: str | None, *, now: datetime | None = None) -> Window | None:
-    """The window between two texts; None if neither is given.
+    """Parse the window between two texts; None if neither is given.
 
     A day or a month stands for all of it at both ends: `--from 2024-01-31 --to 2024-01-31` is one day.
     """
@@ -80,7 +80,7 @@ def _day(midnight: datetime) -> Window:
 
 
 def _or_never(end: Callable[[], datetime]) -> datetime | None:
-    """The end; None for that of the last day there is: nothing comes after it."""
+    """Return the end; None for that of the last day there is: nothing comes after it."""
     try:
         return end()
     except OverflowError:
@@ -88,7 +88,7 @@ def _or_never(end: Callable[[], datetime]) -> datetime | None:
 
 
 def parse_duration(text: str) -> timedelta:
-    """The duration that `6h`, `90m`, `2d`, `1d12h` or `30s` means."""
+    """Parse a duration such as `6h`, `90m`, `2d`, `1d12h` or `30s`."""
     try:
         found = _duration(text.strip().lower())
     except OverflowError:
@@ -114,7 +114,7 @@ _INSTANT = re.compile(rf"(\d{{4}}-\d\d-\d\d)(?:[T ]({_TIME})(?: ?({_ZONE}))?)?",
 
 
 def parse_instant(value: object) -> datetime | None:
-    """An instant in UTC, cut to microseconds, from RFC 3339 or its looser relatives.
+    """Parse an instant in UTC, cut to microseconds, from RFC 3339 or its looser relatives.
 
     No zone means UTC, and a bare day its midnight; numbers are not guessed to be epochs.
     """

@@ -31,7 +31,7 @@ _EXPONENT = re.compile(rb"\d[eE]")
 
 
 def parse_json(body: bytes) -> Any:
-    """The value of a JSON text, every digit kept, no character in it that Postgres refuses.
+    """Parse a JSON text, every digit kept, no character in it that Postgres refuses.
 
     NUL characters and lone surrogates become U+FFFD, keys stay distinct.
     A number that Postgres could not hold is left as text.
@@ -130,7 +130,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 def json_bytes(value: object) -> bytes:
-    """The value as JSON, numbers with every digit they came with."""
+    """Return the value as JSON, numbers with every digit they came with."""
     try:
         return _encode(value)
     except RecursionError:
@@ -143,5 +143,5 @@ def json_bytes(value: object) -> bytes:
 
 
 def json_text(value: object) -> str:
-    """The same as text."""
+    """Return the same as text."""
     return json_bytes(value).decode()

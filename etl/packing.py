@@ -27,7 +27,7 @@ _NULL = _length.pack(-1)
 
 
 def pack_record(row: RecordRow) -> Packed:
-    """The cells of a record, in the order of `RecordRow`."""
+    """Pack the cells of a record, in the order of `RecordRow`."""
     key, record_id, line, position, status, data = row
     cells = (
         _text(key),
@@ -41,24 +41,24 @@ def pack_record(row: RecordRow) -> Packed:
 
 
 def pack_error(row: RecordErrorRow) -> Packed:
-    """The cells of a record's error, in the order of `RecordErrorRow`."""
+    """Pack the cells of a record's error, in the order of `RecordErrorRow`."""
     key, number, *texts, extra = row
     return Packed(b"".join((_text(key), _integer(4, number), *map(_text, texts), _jsonb(extra))))
 
 
 def key_of(packed: Packed) -> str:
-    """The record's key, the first cell of a record and of its errors."""
+    """Return the record's key, the first cell of a record and of its errors."""
     key: bytes = next(_cells(packed))
     return key.decode()
 
 
 def told_record(record: Packed) -> dict[str, Any]:
-    """A packed record by its columns' names, ready to become JSON; what is NULL is left out."""
+    """Return a packed record by its columns' names, ready to become JSON; what is NULL is left out."""
     return _told(record, RecordRow._fields, _RECORD_CELLS)
 
 
 def told_error(error: Packed) -> dict[str, Any]:
-    """The same of an error."""
+    """Return the same of an error."""
     return _told(error, RecordErrorRow._fields, _ERROR_CELLS)
 
 
@@ -68,7 +68,7 @@ def _told(packed: Packed, names: Sequence[str], readers: Sequence[Callable[[byte
 
 
 def blocks(keys: Sequence[str], rows: Sequence[Packed], *, cells: int) -> Iterator[bytes]:
-    """The rows as they go into COPY, each of so many cells, the keys first; in blocks of about `BLOCK_BYTES`."""
+    """Yield the rows as they go into COPY, each of so many cells, the keys first; in blocks of about `BLOCK_BYTES`."""
     beginning = _count(cells) + b"".join(map(_text, keys))
     size = sum(map(len, rows)) + len(rows) * len(beginning)
     number = max(BLOCK_BYTES * len(rows) // size, 1) if size else 1
@@ -88,7 +88,7 @@ def _jsonb(text: bytes) -> bytes:
 
 
 def _cells(packed: Packed) -> Iterator[Any]:
-    """Each cell's bytes, None for NULL."""
+    """Yield each cell's bytes, None for NULL."""
     position = 0
     while position < len(packed):
         (length,) = _length.unpack_from(packed, position)

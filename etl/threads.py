@@ -57,7 +57,7 @@ def in_background(
     seconds: float,
     discard: Callable[[T], object],
 ) -> T:
-    """The call's result; waiting for it ends with `Interrupted` at a stop, with `TimeoutError` after that time.
+    """Run the call in a thread; waiting ends with `Interrupted` at a stop, with `TimeoutError` after that time.
 
     A result that comes too late is discarded.
     """
@@ -110,7 +110,7 @@ def _ready(results: "Queue[object]", workers: int, stop: threading.Event) -> Ite
 
 
 def _take(results: "Queue[object]", stop: threading.Event) -> list[object]:
-    """At least one result, and all that are ready."""
+    """Return at least one result, and all that are ready."""
     while not stop.is_set():
         try:
             batch = [results.get(timeout=SLICE_SECONDS)]

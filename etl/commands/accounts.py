@@ -28,7 +28,7 @@ class KnownAccount(NamedTuple):
     last_run: Run | None
 
     def to_json(self) -> dict[str, Any]:
-        """The account as `accounts --json` shows it."""
+        """Return the account as `accounts --json` shows it."""
         return {
             "configured": self.is_configured,
             "stored": self.is_stored,
@@ -52,7 +52,7 @@ class Accounts:
     warehouse: str
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `accounts --json` prints."""
+        """Return the object that `accounts --json` prints."""
         accounts = {name: account.to_json() for name, account in self.accounts.items()}
         return {"warehouse": self.warehouse, "accounts": accounts}
 
@@ -77,7 +77,7 @@ class Accounts:
 
 
 def read_accounts(connection: Connection, configured: Iterable[Configured], warehouse: str) -> Accounts:
-    """The accounts that are configured or stored."""
+    """Return the accounts that are configured or stored."""
     names = {account.name for account in configured}
     with translated():
         stored = stored_accounts(connection)
@@ -93,7 +93,7 @@ def read_accounts(connection: Connection, configured: Iterable[Configured], ware
 
 
 def what_would_go(connection: Connection, account: str) -> str:
-    """All that is stored of the account, in words; raise if nothing is."""
+    """Return all that is stored of the account, in words; raise if nothing is."""
     with translated():
         require_stored(connection, account)
         return in_words(rows_of(connection, account))

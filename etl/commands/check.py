@@ -62,7 +62,7 @@ class Tried(NamedTuple):
     exit_code: int = DONE
 
     def to_json(self) -> dict[str, Any]:
-        """One of the `items` that `check --json` prints."""
+        """Return one of the `items` that `check --json` prints."""
         return {"what": self.what, "ok": self.ok, "message": self.message}
 
 
@@ -86,7 +86,7 @@ class Checks:
         return next((item.exit_code for item in self.items if not item.ok), DONE)
 
     def attempt(self, what: str, call: Callable[[], T], say: Callable[[T], str]) -> T | None:
-        """What the call returned, or None if it failed; either way it is among the items."""
+        """Return what the call returned, or None if it failed; either way it is among the items."""
         try:
             result = call()
         except Interrupted:
@@ -98,13 +98,13 @@ class Checks:
         return result
 
     def fail(self, what: str, error: EtlError) -> None:
-        """Afterwards the failure is among the items, with advice."""
+        """Note the failure among the items, with advice."""
         advice = ADVICE.get(type(error))
         message = f"{error}; {advice}" if advice else str(error)
         self._note(Tried(what, ok=False, message=message, exit_code=error.exit_code))
 
     def skip(self, *whats: str, blamed: Tried | None = None) -> None:
-        """Afterwards what could not be tried is among the items; an item is to blame, by default the last one."""
+        """Note what could not be tried among the items; an item is to blame, by default the last one."""
         blamed = blamed or self.items[-1]
         for what in whats:
             message = f"not tried: first {blamed.what} must be right"
@@ -115,11 +115,11 @@ class Checks:
         self.show(item)
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `check --json` prints."""
+        """Return the object that `check --json` prints."""
         return {"warehouse": self.warehouse, "ok": self.ok, "items": [item.to_json() for item in self.items]}
 
     def verdict(self) -> str:
-        """What it all comes to, of which warehouse, and what to do next."""
+        """Return what it all comes to, of which warehouse, and what to do next."""
         failed = sum(not item.ok for item in self.items)
         where = f"warehouse {shown(self.warehouse)}\n" if self.warehouse else ""
         return where + (f"{failed} of {len(self.items)} items failed" if failed else "ready: talkdesk-etl sync")
@@ -167,7 +167,7 @@ def check_everything(
 
 
 def _if_right(load: Callable[[], T]) -> T | None:
-    """What was loaded; problems have been reported before."""
+    """Return what was loaded; problems have been reported before."""
     try:
         return load()
     except UsageError:
@@ -212,7 +212,7 @@ def check_imports(checks: Checks, name: str, client: Client, run: Callable[[Call
 
 
 def column_names(records: Page) -> set[str]:
-    """The names of columns on a page of records."""
+    """Return the names of columns on a page of records."""
     items = hal.read_items(records.body, prefer=RECORDS.wrappers)
     return {name for item in items if isinstance(item, dict) for name in names_of_cells(item)}
 
@@ -226,7 +226,7 @@ def require_scopes(missing: Collection[str]) -> bool:
 
 
 def first_records(client: Client, imports: Page) -> Page | None:
-    """The first page of the records of an import that has any; a 404 is normal there."""
+    """Return the first page of the records of an import that has any; a 404 is normal there."""
     items = hal.read_items(imports.body, prefer=IMPORTS.wrappers)
     href = next(filter(None, map(hal.records_href, items)), None)
     try:
@@ -247,7 +247,7 @@ def _size_of_records(page: Page | None) -> str:
 
 
 def _in_background(call: Callable[[], T], stop: threading.Event) -> T:
-    """What the call returns; waiting for it can be interrupted."""
+    """Return what the call returns; waiting for it can be interrupted."""
     return next(parallel(lambda each: each(), [call], workers=1, stop=stop))[0]
 
 
@@ -325,7 +325,7 @@ def _opened(settings: WarehouseSettings) -> Iterator[Engine]:
 
 
 def _encoding(connection: Connection) -> str:
-    """What the database is encoded in, and what that means."""
+    """Return what the database is encoded in, and what that means."""
     with sqlstates.translated():
         found = str(connection.exec_driver_sql("SHOW server_encoding").scalar_one())
     loses = "not every character can be kept, and items are rejected for it; UTF8 keeps all"
@@ -333,7 +333,7 @@ def _encoding(connection: Connection) -> str:
 
 
 def require_version(connection: Connection) -> int:
-    """The server's major version; raise if it is too old."""
+    """Return the server's major version; raise if it is too old."""
     with sqlstates.translated():
         number = connection.exec_driver_sql("SHOW server_version_num").scalar_one()
     major = int(number) // 10_000

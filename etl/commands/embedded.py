@@ -19,7 +19,7 @@ STREAM = "-"
 
 
 def serve_url(home: Path) -> dict[str, Any]:
-    """The URL, which holds until no client has been there for a minute."""
+    """Return the URL, which holds until no client has been there for a minute."""
     with embedded.running(home) as url:
         migrate(url)
         keep_for_clients(home)
@@ -27,7 +27,7 @@ def serve_url(home: Path) -> dict[str, Any]:
 
 
 def dump_to(home: Path, file: str, *, as_json: bool) -> dict[str, Any] | None:
-    """What was written where; None if it went to stdout, which then is the answer."""
+    """Return what was written where; None if it went to stdout, which then is the answer."""
     if file == STREAM and (as_json or sys.stdout.isatty()):
         raise UsageError("a dump is no text: name a file, or lead stdout into one, without --json")
     with embedded.running(home) as url:
@@ -42,7 +42,7 @@ def dump_to(home: Path, file: str, *, as_json: bool) -> dict[str, Any] | None:
 
 
 def _written(path: Path, write: Callable[[Path], None]) -> int:
-    """The size of the file, which is there as a whole or not at all, for its owner's eyes.
+    """Return the size of the file, which is there as a whole or not at all, for its owner's eyes.
 
     A link stays one, and what is no file (a pipe, a device) is written to, not replaced.
     """
@@ -65,7 +65,7 @@ def _written(path: Path, write: Callable[[Path], None]) -> int:
 
 
 def restore_from(home: Path, file: str) -> dict[str, Any]:
-    """What was restored where; the schema is at head then."""
+    """Return what was restored where; the schema is at head then."""
     try:
         # Read twice: looked at before anything is done.
         with tempfile.TemporaryFile() if file == STREAM else Path(file).open("rb") as source:
@@ -83,6 +83,6 @@ def restore_from(home: Path, file: str) -> dict[str, Any]:
 
 
 def stop_server(home: Path) -> dict[str, Any]:
-    """Afterwards no server runs in the home, whoever was connected."""
+    """Stop the server in the home, whoever was connected."""
     embedded.stop(home)
     return {"home": str(home)}

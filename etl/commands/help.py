@@ -97,7 +97,7 @@ class WithSettings(WithExamples):
 
 
 def settings_lines() -> Iterator[str]:
-    """Yields each setting with what it does and its default, in two columns."""
+    """Yield each setting with what it does and its default, in two columns."""
     from etl.config.described import described  # noqa: PLC0415 - see the class
 
     known = list(described())

@@ -26,7 +26,7 @@ _TOKEN = re.compile(
 
 
 def parse_parameters(given: Iterable[str]) -> dict[str, str]:
-    """The values by name, of `NAME=VALUE` each."""
+    """Return the values by name, of `NAME=VALUE` each."""
     values: dict[str, str] = {}
     for each in given:
         name, equals, value = each.partition("=")
@@ -42,7 +42,7 @@ def parse_parameters(given: Iterable[str]) -> dict[str, str]:
 
 
 def numbered(sql: str, values: Mapping[str, str]) -> tuple[str, list[str]]:
-    """The SQL with numbers in place of the names, and the values in their order; each name stands on both sides.
+    """Return the SQL with numbers in place of the names, and the values in their order; each name stands on both sides.
 
     `[:n]` is a slice up to the column n unless there is a value for n.
     """

@@ -93,7 +93,7 @@ def print_query(url: str, sql: str, form: str, *, values: Mapping[str, str] | No
 
 
 def _canceller(driver: psycopg.Connection[Any]) -> Callable[[], None]:
-    """A function that has the statement cancelled; called for longer than that takes, it hangs up."""
+    """Return a function that has the statement cancelled; called for longer than that takes, it hangs up."""
     called = list[float]()
 
     def cancel() -> None:
@@ -107,7 +107,7 @@ def _canceller(driver: psycopg.Connection[Any]) -> Callable[[], None]:
 
 
 def run_query(connection: Connection, sql: str, bound: Sequence[str] = ()) -> Result:
-    """The statement's answer, its first row fetched; the connection is busy until the rows are read or closed.
+    """Return the statement's answer, its first row fetched; the connection is busy until the rows are read or closed.
 
     What is bound to `$1`, `$2` is text of a type that Postgres infers.
     """
@@ -134,13 +134,13 @@ def _encoded(sql: str, driver: psycopg.Connection[Any]) -> bytes:
 
 
 def _begin(driver: psycopg.Connection[Any]) -> None:
-    """Afterwards the transaction is read-only for good: the first statement that reads fixes its mode."""
+    """Make the transaction read-only for good: the first statement that reads fixes its mode."""
     driver.rollback()
     settings.begin(driver, read_only=True, also=SESSION)
 
 
 def _columns(driver: psycopg.Connection[Any], sql: str, statement: bytes, *, parameters: int) -> tuple[str, ...]:
-    """The names of the columns, by Postgres's own reading of the statement; nothing is run."""
+    """Return the names of the columns, by Postgres's own reading of the statement; nothing is run."""
     server = driver.pgconn
     _require_success(server.prepare(b"", statement), driver, sql)
     found = server.describe_prepared(b"")
@@ -175,7 +175,7 @@ def _rows(
 
 
 def _end(connection: Connection, driver: psycopg.Connection[Any]) -> None:
-    """Afterwards nothing of the statement is left, and the connection is as it was, or known to be lost."""
+    """End the statement: nothing of it is left, and the connection is as it was, or known to be lost."""
     try:
         driver.rollback()
     except psycopg.Error:
@@ -184,7 +184,7 @@ def _end(connection: Connection, driver: psycopg.Connection[Any]) -> None:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Inside, an error of the driver becomes ours: what the server says to a role, that role may read."""
+    """Translate an error of the driver inside into ours: what the server says to a role, that role may read."""
     try:
         yield
     except psycopg.Error as error:
@@ -255,7 +255,7 @@ def write_csv(answer: Result, out: TextIO) -> None:
 
 
 def write_tsv(answer: Result, out: TextIO) -> None:
-    """The same with tabs, as spreadsheets take it from the clipboard."""
+    """Write the same with tabs, as spreadsheets take it from the clipboard."""
     _write_lines(answer, out, "\t")
 
 
@@ -275,13 +275,13 @@ def _quoted(cell: Cell, between: str) -> str:
 
 
 def write_jsonl(answer: Result, out: TextIO) -> None:
-    """An object per row and line."""
+    """Write an object per row and line."""
     names = _distinct(answer.columns)
     out.writelines(_encode(dict(zip(names, row, strict=True))).decode() + "\n" for row in answer.rows)
 
 
 def write_markdown(answer: Result, out: TextIO) -> None:
-    """A table for an issue or a chat; NULL stands in italics."""
+    """Write a table for an issue or a chat; NULL stands in italics."""
     _write_markdown(answer.columns, out)
     _write_markdown(("---",) * len(answer.columns), out)
     for row in answer.rows:
@@ -293,13 +293,13 @@ def _write_markdown(cells: Iterable[str], out: TextIO, *, is_ready: bool = False
 
 
 def _escaped(text: str) -> str:
-    """What neither ends the cell nor formats it."""
+    """Return what neither ends the cell nor formats it."""
     signs = re.sub(r"([\\|*_`\[\]~])", r"\\\1", html.escape(text, quote=False))
     return shown(re.sub(r"\r\n|\r|\n", "<br>", signs).replace("\0", ""))
 
 
 def write_xlsx(answer: Result, out: TextIO) -> None:
-    """A workbook, which is written once all rows are there."""
+    """Write a workbook, once all rows are there."""
     try:
         from etl.commands.sheet import write_sheet  # noqa: PLC0415 - needs the extra
     except ImportError:
@@ -309,13 +309,13 @@ def write_xlsx(answer: Result, out: TextIO) -> None:
 
 
 def write_json(answer: Result, out: TextIO) -> None:
-    """An array with an object per row, written as rows arrive."""
+    """Write an array with an object per row, as rows arrive."""
     _write_array(answer, out.write)
     out.write("\n")
 
 
 def write_object(answer: Result, out: TextIO) -> None:
-    """One object, written only when all rows are there: an error on the way leaves nothing half said."""
+    """Write one object, only when all rows are there: an error on the way leaves nothing half said."""
     with _kept(), SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8", newline="") as spool:
         spool.write(f'{{"columns": {_encode(answer.columns).decode()}, "rows": ')
         _write_array(answer, spool.write)
@@ -326,7 +326,7 @@ def write_object(answer: Result, out: TextIO) -> None:
 
 @contextmanager
 def _kept() -> Iterator[None]:
-    """Inside, a failure of the disk on which an answer is kept until it is whole is said as such."""
+    """Translate a failure of the disk on which an answer is kept until it is whole."""
     try:
         yield
     except OSError as error:
@@ -345,7 +345,7 @@ def _write_array(answer: Result, write: Callable[[str], object]) -> None:
 
 
 def _distinct(columns: tuple[str, ...]) -> tuple[str, ...]:
-    """The names, repeated ones numbered: an object holds each name once."""
+    """Return the names, repeated ones numbered: an object holds each name once."""
     names: list[str] = []
     for name in columns:
         fresh = chain([name], (f"{name}_{n}" for n in range(2, len(columns) + 2)))
@@ -364,7 +364,7 @@ def write_table(answer: Result, out: TextIO) -> None:
 
 
 def _batches(rows: Iterator[tuple[Cell, ...]]) -> Iterator[list[tuple[Cell, ...]]]:
-    """The rows in lists that memory holds, the first one even if there are none."""
+    """Yield the rows in lists that memory holds, the first one even if there are none."""
     batch = list(islice(rows, ROWS_PER_TABLE))
     yield batch
     while batch := list(islice(rows, ROWS_PER_TABLE)):
@@ -405,7 +405,7 @@ def _tall(columns: tuple[str, ...], row: tuple[Cell, ...]) -> "Table":
 
 
 def _text(cell: Cell) -> "Text":
-    """What a terminal prints and does not obey."""
+    """Return what a terminal prints and does not obey."""
     from rich.text import Text  # noqa: PLC0415 - see write_table
 
     return Text("NULL", style="dim") if cell is None else Text(shown(_plain(cell)))

@@ -22,7 +22,7 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def rehearse(connection: Connection) -> None:
-    """Inside a transaction: every table was written to as a sync writes to it, and all of it is rolled back."""
+    """Rehearse inside a transaction: write to every table as a sync does, and roll all of it back."""
     with connection.begin_nested() as rehearsal:
         _write_everything(connection)
         rehearsal.rollback()
@@ -46,7 +46,7 @@ def _write_everything(connection: Connection) -> None:
 
 
 def guarded_tables(connection: Connection) -> list[str]:
-    """The tables of which row level security shows this role a part."""
+    """Return the tables of which row level security shows this role a part."""
     return sorted(connection.scalars(statement("guarded_tables")))
 
 
@@ -62,7 +62,7 @@ def _versioned_rows() -> list[tuple[Versioned, tuple[str, ...], dict[str, Any]]]
 
 
 def _write_twice(connection: Connection, what: Versioned, key: tuple[str, ...], row: dict[str, Any]) -> None:
-    """The second time as a change, which ends a version and begins the next."""
+    """Write twice, the second time as a change, which ends a version and begins the next."""
     load.upsert(connection, what, RUN.account, {key: json_bytes(row)})
     load.upsert(connection, what, RUN.account, {key: json_bytes(row | {"extra": {"changed": True}})})
     if what is not IMPORTS:

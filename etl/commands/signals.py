@@ -60,7 +60,7 @@ def raise_stop(*_: object) -> NoReturn:
 
 
 def stop_on_signals() -> threading.Event:
-    """An event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
+    """Return an event that the first SIGINT or SIGTERM sets; the second one ends the process at once."""
     stop = threading.Event()
 
     def on_signal(*_: object) -> None:

@@ -29,7 +29,7 @@ class WithSql(WithExamples):
 
 
 def sql_from(given: str | None, file: str | None) -> str:
-    """The SQL, from one place."""
+    """Return the SQL, from one place."""
     if (given is None) == (file is None):
         raise UsageError("query takes SQL, or - for stdin, or --file FILE: one of them")
     name = file if given is None else given

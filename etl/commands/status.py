@@ -39,7 +39,7 @@ class ResourceStatus(NamedTuple):
     hours_until_loss: float | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The resource as `status --json` shows it."""
+        """Return the resource as `status --json` shows it."""
         return {
             "last_success_at": _instant(self.last_success_at),
             "age_seconds": None if self.age is None else int(self.age.total_seconds()),
@@ -60,7 +60,7 @@ class Gap(NamedTuple):
     until: datetime
 
     def to_json(self) -> dict[str, Any]:
-        """The gap as `status --json` shows it."""
+        """Return the gap as `status --json` shows it."""
         return {"from": _instant(self.since), "to": _instant(self.until)}
 
 
@@ -74,7 +74,7 @@ class Run(NamedTuple):
     error: str | None
 
     def to_json(self) -> dict[str, Any]:
-        """The run as `status --json` shows it."""
+        """Return the run as `status --json` shows it."""
         instants = {"started_at": _instant(self.started_at), "finished_at": _instant(self.finished_at)}
         return {**self._asdict(), **instants}
 
@@ -84,7 +84,7 @@ class Run(NamedTuple):
         return self.outcome in FAILED or (self.outcome == "partial" and self.error is not None)
 
     def in_words(self) -> str:
-        """One line for people."""
+        """Return one line for people."""
         why = f": {self.error}" if self.error else ""
         return f"{self.outcome}, begun {_minute(self.started_at)} UTC{why}"
 
@@ -99,7 +99,7 @@ class AccountStatus(NamedTuple):
     last_run: Run | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """The account as `status --json` shows it."""
+        """Return the account as `status --json` shows it."""
         return {
             "configured": self.is_configured,
             "last_run": self.last_run and self.last_run.to_json(),
@@ -128,7 +128,7 @@ class Asked(NamedTuple):
         return resource.is_older(self.max_age)
 
     def is_near_loss(self, resource: ResourceStatus) -> bool:
-        """True if imports that were not read may be lost within the time, or are."""
+        """Tell whether imports that were not read may be lost within the time, or are."""
         hours = resource.hours_until_loss
         return hours is not None and hours <= self.loss_within.total_seconds() / 3600
 
@@ -174,7 +174,7 @@ class Status:
         return [finding for finding in self.findings if finding.kind in kinds]
 
     def to_json(self) -> dict[str, Any]:
-        """The answer of `status --json`."""
+        """Return the answer of `status --json`."""
         return {
             "warehouse": self.warehouse,
             "accounts": {name: account.to_json() for name, account in self.accounts.items()},
@@ -263,13 +263,13 @@ def read_status(
 
 
 def last_runs(connection: Connection, accounts: Sequence[str]) -> dict[str, Run]:
-    """The newest run of each of the accounts that has any."""
+    """Return the newest run of each of the accounts that has any."""
     found = connection.execute(statement("newest_runs"), {"accounts": accounts})
     return {row.account: Run(*(getattr(row, name) for name in Run._fields)) for row in found}
 
 
 def _chosen(known: Collection[str], names: Collection[str]) -> list[str]:
-    """The accounts to tell of; UsageError if one of the names is known nowhere."""
+    """Return the accounts to tell of; UsageError if one of the names is known nowhere."""
     if unknown := sorted(set(names) - set(known)):
         raise UsageError(
             f"--account {', '.join(unknown)} is neither configured nor stored; "
@@ -281,7 +281,7 @@ def _chosen(known: Collection[str], names: Collection[str]) -> list[str]:
 def _wanted(
     name: str, parts: Mapping[str, Collection[str]], stored: Container[tuple[str, str]], only: str | None
 ) -> Iterator[str]:
-    """The resources that the account has: as it is configured, else as its last run was."""
+    """Yield the resources that the account has: as it is configured, else as its last run was."""
     for part, resources in PARTS.items():
         has_it = part in parts[name] if name in parts else any((name, each) in stored for each in resources)
         if has_it and only in {None, part}:
@@ -289,7 +289,7 @@ def _wanted(
 
 
 def parse_kinds(text: str) -> frozenset[str]:
-    """The kinds of findings between the commas."""
+    """Return the kinds of findings between the commas."""
     kinds = frozenset(word.strip().lower() for word in text.split(",") if word.strip())
     if not kinds or kinds - set(KINDS):
         raise UsageError(f"--fail-on takes {','.join(KINDS)}, one or several of them with commas between")
@@ -346,7 +346,7 @@ def _in_a_line(cells: Sequence[str]) -> str:
 
 
 def _state(account: AccountStatus, state: ResourceStatus, gaps: int | None, asked: Asked) -> list[str]:
-    """What is wrong, in the words of the findings; colour says no more than they do."""
+    """Return what is wrong, in the words of the findings; colour says no more than they do."""
     if not account.is_judged:
         return ["not configured"]
     is_lost = (state.hours_until_loss or 0) < 0
@@ -393,7 +393,7 @@ def _until_loss(hours: float | None) -> str:
 
 
 def in_words(span: timedelta) -> str:
-    """The two largest units of a duration, such as `3 d 4 h`; a clock that went back gives `0 s`."""
+    """Return the two largest units of a duration, such as `3 d 4 h`; a clock that went back gives `0 s`."""
     rest = max(int(span.total_seconds()), 0)
     for (unit, seconds), (smaller, fewer) in pairwise(UNITS):
         if rest >= seconds:

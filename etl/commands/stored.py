@@ -15,7 +15,7 @@ from etl.warehouse.sql import statement
 
 
 def source(connection: Connection, settings: AccountSettings) -> str:
-    """Whether a sync would read what the account is bound to; raise if it would refuse to."""
+    """Tell whether a sync would read what the account is bound to; raise if it would refuse to."""
     with sqlstates.translated():
         bound, origin = binding.origin_of(connection, settings.name), Origin.of(settings)
     binding.require_same_place(settings.name, bound, origin)
@@ -46,7 +46,7 @@ def hash_columns(connection: Connection, settings: AccountSettings, on_source: C
 
 
 def privacy(connection: Connection, settings: AccountSettings) -> str:
-    """Whether all that is stored of records was kept as the settings say now."""
+    """Tell whether all that is stored of records was kept as the settings say now."""
     with sqlstates.translated():
         found = load.stored_otherwise(connection, settings.name, privacy_of(settings).fingerprint)
     return str(found) if found.records else "no record was stored under other settings"

@@ -26,7 +26,7 @@ class ReaderLeft(Exception):
 
 
 def open_streams() -> None:
-    """Afterwards all three streams are there and behave as this module says."""
+    """Open all three streams; they behave as this module says."""
     for number in range(3):
         _hold(number)
     if sys.stdin is None:
@@ -36,7 +36,7 @@ def open_streams() -> None:
 
 
 def _hold(number: int) -> None:
-    """Afterwards no file or connection of ours, or of a process that we start, is taken for that stream.
+    """Hold the stream's number, so that no file or connection of ours, or of a process we start, is taken for it.
 
     An answer that goes to a closed one is lost, as before; talk is nobody's loss.
     """
@@ -59,7 +59,7 @@ class _Writer(io.FileIO):
         self.has_begun = self.is_void = False
 
     def write(self, data: Any) -> int:
-        """How much was taken."""
+        """Return how much was taken."""
         if not self.is_void:
             self.has_begun = True
             try:
@@ -70,7 +70,7 @@ class _Writer(io.FileIO):
         return memoryview(data).nbytes
 
     def _written(self, data: Any) -> int:
-        """Who called us may have left a pipe that does not block: then there is something to wait for."""
+        """Wait for the pipe, if who called us left one that does not block."""
         while (taken := super().write(data)) is None:
             select.select([], [self], [])
         return taken
@@ -94,13 +94,13 @@ def _text(writer: _Writer, before: Any) -> io.TextIOWrapper:
 
 
 def has_begun() -> bool:
-    """True if some of the answer may have been written."""
+    """Tell whether some of the answer may have been written."""
     writer = _writer()
     return writer is not None and writer.has_begun
 
 
 def drop_answer() -> None:
-    """Afterwards nothing waits to be written: whoever interrupts does not wait for a reader that is busy elsewhere."""
+    """Drop what waits to be written: whoever interrupts does not wait for a reader that is busy elsewhere."""
     if writer := _writer():
         writer.is_void, before = True, writer.is_void
         with suppress(RuntimeError):  # a signal may come while it is being written
@@ -115,7 +115,7 @@ def _writer() -> _Writer | None:
 
 @contextmanager
 def while_read(cancel: Callable[[], object]) -> Iterator[None]:
-    """Inside, `cancel` is called, and called again, once nobody wants the answer; a reader that left is `ReaderLeft`.
+    """Call `cancel`, again and again, once nobody wants the answer; a reader that left is `ReaderLeft`.
 
     A statement that takes its time before the next row would not notice: it writes nothing.
     """

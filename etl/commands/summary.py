@@ -10,12 +10,12 @@ COLUMNS = ("read", "inserted", "updated", "unchanged", "removed", "rejected")
 
 
 def summary(outcome: SyncOutcome, *, width: int = UNBOUNDED) -> str:
-    """A table of counts, what is still rejected, and how it ended; what failed was said on stderr."""
+    """Return a table of counts, what is still rejected, and how it ended; what failed was said on stderr."""
     return "\n".join((*_table(outcome, width), *_standing(outcome), *_stored_otherwise(outcome), _ending(outcome)))
 
 
 def _table(outcome: SyncOutcome, width: int) -> Iterator[str]:
-    """Where there is little room, it leaves out what says nothing: the only account, and what nothing befell."""
+    """Yield only what says something where there is little room: no only account, nothing that nothing befell."""
     rows = [row for account in outcome.accounts for row in _rows(account)]
     if not rows:
         return
@@ -40,7 +40,7 @@ def _without_the_idle(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
 
 
 def _aligned(rows: list[tuple[str, ...]], *, gap: int) -> list[str]:
-    """Each row as a line, words to the left and numbers to the right."""
+    """Return each row as a line, words to the left and numbers to the right."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     names = rows[0].index("resource") + 1
     return [

@@ -39,7 +39,7 @@ class Relation:
     is_estimate: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """The relation as `tables --json` shows it."""
+        """Return the relation as `tables --json` shows it."""
         what = {"name": self.name, "kind": self.kind}
         if self.kind == FUNCTION:
             return {**what, "arguments": self.arguments, "comment": self.comment}
@@ -63,7 +63,7 @@ class Overview:
     relations: list[Relation]
 
     def to_json(self) -> dict[str, Any]:
-        """The answer of `tables --json`."""
+        """Return the answer of `tables --json`."""
         parts: dict[str, list[dict[str, Any]]] = {"tables": [], "functions": []}
         for each in self.relations:
             parts["functions" if each.kind == FUNCTION else "tables"].append(each.to_json())
@@ -86,7 +86,7 @@ class Description:
     columns: list[Column]
 
     def to_json(self) -> dict[str, Any]:
-        """The answer of `tables NAME --json`."""
+        """Return the answer of `tables NAME --json`."""
         return {**self.relation.to_json(), "columns": [dict(vars(column)) for column in self.columns]}
 
     def print(self) -> None:
@@ -103,13 +103,13 @@ class Description:
 
 
 def read_tables(connection: Connection) -> Overview:
-    """All tables, views and functions, with their rows."""
+    """Return all tables, views and functions, with their rows."""
     with translated():
         return Overview([_counted(connection, each) for each in _relations(connection)])
 
 
 def read_table(connection: Connection, name: str) -> Description:
-    """The one of that name, with or without the schema's."""
+    """Return the one of that name, with or without the schema's."""
     with translated():
         relation = _named(_relations(connection), name.removeprefix(f"{SCHEMA}."))
         wanted = {"id": relation.id, "kind": relation.kind}

@@ -51,7 +51,7 @@ _formatter = _Said()
 
 
 def begin(*, quiet: bool, verbose: bool, form: str) -> None:
-    """Afterwards is said what was asked for; at a terminal the answer follows soon, and needs no announcement."""
+    """Say from now on what was asked for; at a terminal the answer follows soon, and needs no announcement."""
     global _formatter  # noqa: PLW0603 - a process has one stderr
     is_terminal = sys.stderr.isatty()
     _formatter = _Collected() if form == "json" else _Said()
@@ -64,7 +64,7 @@ def begin(*, quiet: bool, verbose: bool, form: str) -> None:
 
 
 def name_run(run_id: str) -> None:
-    """Afterwards every line says which run it belongs to."""
+    """Name the run in every line from now on."""
     _formatter.run_id = run_id
 
 

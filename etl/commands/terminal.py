@@ -38,7 +38,7 @@ def print_json(value: Any) -> None:
 
 
 def told(code: int, say: Callable[[], object]) -> int:
-    """The exit code that was found out, wherever its words go."""
+    """Return the exit code that was found out, wherever its words go."""
     try:
         say()
         sys.stdout.flush()
@@ -50,18 +50,18 @@ def told(code: int, say: Callable[[], object]) -> int:
 
 
 def use_color(when: str) -> None:
-    """Afterwards answers have colours always, never, or at a terminal that has some and no `NO_COLOR`."""
+    """Use colours in answers always, never, or at a terminal that has some and no `NO_COLOR`."""
     _COLORS.clear()
     _COLORS.update(CHOICES[when])
 
 
 def columns() -> int:
-    """How many columns stdout has."""
+    """Return how many columns stdout has."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else UNBOUNDED
 
 
 def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Console":
-    """A console on stdout or `out`, which has colours and a width of its own only if that is a terminal.
+    """Return a console on stdout or `out`, which has colours and a width of its own only if that is a terminal.
 
     Whatever `FORCE_COLOR` and its kind say: they are about programs that write for people alone.
     """
@@ -75,5 +75,5 @@ def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Con
 
 
 def shown(text: str) -> str:
-    """The text with signs in place of the characters that a terminal would obey."""
+    """Return the text with signs in place of the characters that a terminal would obey."""
     return text.translate(_SHOWN)

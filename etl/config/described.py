@@ -18,7 +18,7 @@ class Described(NamedTuple):
 
 
 def described() -> Iterator[Described]:
-    """Yields every setting that a variable can give, in the order in which people need them."""
+    """Yield every setting that a variable can give, in the order in which people need them."""
     for settings in (WarehouseSettings, AccountSettings, ConfigFile):
         variables = {key: variable for variable, key in settings.variables().items()}
         for name, field in settings.model_fields.items():

@@ -24,7 +24,7 @@ _SETTING = re.compile(
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The settings in the file by name, none if there is no file; UsageError names what cannot be read.
+    """Return the settings in the file by name, none if there is no file; UsageError names what cannot be read.
 
     Blank lines, lines that begin with `#`, and `export` before a name mean nothing. Quotes around a whole value are
     taken off, and a quoted value may go over several lines; in it, too, nothing is expanded and nothing escaped.
@@ -39,7 +39,7 @@ def read_dotenv(path: Path) -> dict[str, str]:
 
 
 def _text(content: bytes, path: Path) -> str:
-    """The text, with the ends of lines that Python takes for such."""
+    """Return the text, with the ends of lines that Python takes for such."""
     if content.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
         raise UsageError(f"{path} line 1 cannot be read: the file is UTF-16, save it as UTF-8")
     try:

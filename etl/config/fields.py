@@ -21,7 +21,7 @@ _MAX_FILE_BYTES = 64 * 1024
 
 
 def required_address(url: str) -> str:
-    """The address; plain http only on this machine. What is said of it holds no part of it."""
+    """Return the address; plain http only on this machine. What is said of it holds no part of it."""
     if not (url.isascii() and url.isprintable()) or " " in url:
         raise ValueError("should be an ASCII address without spaces")
     # Of a password that is not percent-encoded a part would be taken for host, port or path, and shown.
@@ -40,7 +40,7 @@ def required_address(url: str) -> str:
 
 
 def postgres_url(secret: SecretStr) -> SecretStr:
-    """The address of a database as libpq spells it, if it can be read in one way only.
+    """Return the address of a database as libpq spells it, if it can be read in one way only.
 
     Of an address whose user or password holds a character that had to be percent-encoded, libpq takes a part for host,
     port or name of the database, and quotes it in its complaints.
@@ -60,7 +60,7 @@ def postgres_url(secret: SecretStr) -> SecretStr:
 
 
 def is_local(url: str) -> bool:
-    """True if the address leads to this machine, as a sandbox's does."""
+    """Tell whether the address leads to this machine, as a sandbox's does."""
     try:
         return _is_loopback(urlsplit(url).hostname or "")
     except ValueError:
@@ -75,7 +75,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def label(text: str) -> str:
-    """The name of an account in lower case, if it can be one."""
+    """Return the name of an account in lower case, if it can be one."""
     if not _LABEL.fullmatch(text.lower()):
         raise ValueError("should be one DNS label: letters, digits and hyphens, 63 at most")
     return text.lower()
@@ -88,13 +88,13 @@ def _visible(text: str) -> str:
 
 
 def visible_secret(secret: SecretStr) -> SecretStr:
-    """The secret as it is, if a header can carry it."""
+    """Return the secret as it is, if a header can carry it."""
     _visible(secret.get_secret_value())
     return secret
 
 
 def _content(path: object) -> object:
-    """The text of the file that a setting names; the name stays out of messages, it may be the secret itself."""
+    """Return the text of the file that a setting names; the name stays out of messages, it may be the secret itself."""
     if not isinstance(path, str | Path):
         return path
     try:
@@ -117,7 +117,7 @@ def _no_boolean(value: object) -> object:
 
 
 def comma_list(value: object) -> object:
-    """The parts of a text between its commas; anything else as it is."""
+    """Return the parts of a text between its commas; anything else as it is."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 

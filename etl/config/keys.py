@@ -17,14 +17,14 @@ _ALGORITHMS = {"secp256r1": "ES256", "secp384r1": "ES384", "secp521r1": "ES512"}
 
 
 def pem_of(text: str) -> str:
-    """The key as PKCS#8 PEM; raises ValueError if the text is none, or none that signs a request for a token."""
+    """Return the key as PKCS#8 PEM; raises ValueError if the text is none, or none that signs a request for a token."""
     key = _load(text)
     _algorithm(key)
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 
 
 def algorithm_of(pem: str) -> str:
-    """The JWS algorithm that goes with the key: by its curve, or RS256."""
+    """Return the JWS algorithm that goes with the key: by its curve, or RS256."""
     return _algorithm(_load(pem))
 
 

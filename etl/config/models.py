@@ -55,7 +55,7 @@ class Settings(BaseModel):
 
     @classmethod
     def variables(cls) -> dict[str, str]:
-        """The key of each setting by the name of its variable."""
+        """Return the key of each setting by the name of its variable."""
         named = ((name, field.validation_alias) for name, field in cls.model_fields.items())
         return {str(alias or f"{cls.prefix}{name.upper()}"): str(alias or name) for name, alias in named}
 

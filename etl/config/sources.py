@@ -60,12 +60,12 @@ def load(names: Sequence[str] = (), only: str | None = None) -> tuple[WarehouseS
 
 
 def load_warehouse() -> WarehouseSettings:
-    """The settings of the warehouse; UsageError lists all problems."""
+    """Return the settings of the warehouse; UsageError lists all problems."""
     return _built(WarehouseSettings, _Given(_variables(WarehouseSettings), _variable))
 
 
 def load_accounts(names: Sequence[str] = (), only: str | None = None) -> tuple[AccountSettings, ...]:
-    """The settings of all accounts or of those named, reduced to one part; UsageError lists all problems."""
+    """Return the settings of all accounts or of those named, reduced to one part; UsageError lists all problems."""
     given = _given_accounts()
     wanted = [name.lower() for name in names] or list(given)
     known = ", ".join(filter(None, given)) or "nothing, TALKDESK_ACCOUNT is not set"
@@ -84,7 +84,7 @@ def load_accounts(names: Sequence[str] = (), only: str | None = None) -> tuple[A
 
 
 def having(accounts: Iterable[AccountSettings], part: str) -> tuple[AccountSettings, ...]:
-    """Those of the accounts that have the part; UsageError if none has it."""
+    """Return those of the accounts that have the part; UsageError if none has it."""
     found = tuple(account for account in accounts if part in account.resources)
     if not found:
         raise UsageError(f"none of these accounts has {part}, as TALKDESK_RESOURCES (resources) says")
@@ -101,14 +101,14 @@ def real_accounts() -> tuple[str, ...]:
 
 
 def log_format() -> str:
-    """The form of what is logged; asked for before anything can be said, so that what is wrong is said later."""
+    """Return the form of what is logged; asked for before anything can be said, so that what is wrong is said later."""
     dotenv, name = _dotenv(), "TALKDESK_LOG_FORMAT"
     given = os.environ.get(name) or ("" if isinstance(dotenv, UsageError) else dotenv.get(name, ""))
     return given.strip().lower()
 
 
 def account_name(text: str) -> str:
-    """The name as settings spell it; UsageError if no account can have it."""
+    """Return the name as settings spell it; UsageError if no account can have it."""
     try:
         return label(text)
     except ValueError as error:
@@ -116,7 +116,7 @@ def account_name(text: str) -> str:
 
 
 def configured() -> tuple[Configured, ...]:
-    """The accounts that are configured, whether or not their settings are complete."""
+    """Return the accounts that are configured, whether or not their settings are complete."""
     given = _given_accounts()
     return tuple(
         _built(Configured, said._replace(values={**said.values, "name": name}, unknown=()))
@@ -126,7 +126,7 @@ def configured() -> tuple[Configured, ...]:
 
 
 def account_names() -> tuple[str, ...]:
-    """The names of the accounts that are configured, whether or not their settings are complete."""
+    """Return the names of the accounts that are configured, whether or not their settings are complete."""
     return tuple(filter(None, _given_accounts()))
 
 
@@ -139,7 +139,7 @@ def _collect(load_one: Callable[[], T], problems: list[str]) -> T | None:
 
 
 def _given_accounts() -> dict[str, _Given]:
-    """What is said of each account, by its name; with a configuration file the accounts are those in it."""
+    """Return what is said of each account, by its name; with a configuration file the accounts are those in it."""
     fields = AccountSettings.model_fields.keys() - _NO_VARIABLES
     variables = {key: value for key, value in _variables(AccountSettings).items() if key in fields}
     file = _variables(ConfigFile).get("config")
@@ -154,7 +154,7 @@ def _given_accounts() -> dict[str, _Given]:
 
 
 def _from_table(file: str, name: str, table: dict[str, Any], variables: dict[str, Any]) -> _Given:
-    """The table's values, and the environment's where it has none."""
+    """Return the table's values, and the environment's where it has none."""
     unknown = [key for key in table if key not in AccountSettings.model_fields or key in _NO_VARIABLES]
     table = {key: value for key, value in table.items() if value != "" and key not in unknown}
     others = {"account"} | (_WAYS_IN if table.keys() & _WAYS_IN else frozenset())
@@ -204,7 +204,7 @@ def _variables(settings: type[Settings]) -> dict[str, str]:
 
 @cache
 def _dotenv() -> dict[str, str] | UsageError:
-    """What `.env` says, or what is wrong with it; it is read once in a process, for it may be a pipe."""
+    """Return what `.env` says, or what is wrong with it; it is read once in a process, for it may be a pipe."""
     try:
         return read_dotenv(DOTENV)
     except UsageError as error:
@@ -222,14 +222,14 @@ def warn_of_unknown() -> None:
 
 
 def _nearest(name: str) -> str:
-    """The variable most like it; what all have in common says nothing."""
+    """Return the variable most like it; what all have in common says nothing."""
     bare = {variable.removeprefix("TALKDESK_"): variable for variable in sorted(_known())}
     return bare[get_close_matches(name.upper().removeprefix("TALKDESK_"), bare, n=1, cutoff=0)[0]]
 
 
 @cache
 def _known() -> frozenset[str]:
-    """The variables that mean something."""
+    """Return the variables that mean something."""
     variables = {**WarehouseSettings.variables(), **AccountSettings.variables(), **ConfigFile.variables()}
     return frozenset(variable for variable, key in variables.items() if key not in _NO_VARIABLES)
 
@@ -249,7 +249,7 @@ def _built(settings: type[S], given: _Given) -> S:
 
 
 def _in_force(settings: Settings) -> Iterator[str]:
-    """Yields each setting that has a value, by its variable; of a secret only that there is one."""
+    """Yield each setting that has a value, by its variable; of a secret only that there is one."""
     for variable, key in settings.variables().items():
         name = next(
             name for name, field in type(settings).model_fields.items() if key in {name, field.validation_alias}

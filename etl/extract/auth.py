@@ -72,14 +72,14 @@ class TokenProvider:
         self._token: _Token | None = None
 
     def token(self) -> str:
-        """A token with a tenth of its life left at least."""
+        """Return a token with a tenth of its life left at least; takes one where there is none."""
         token = self._token
         if token is None or token.has_used(_USED_SHARE, self._patience.clock()):
             token = self._renewed(token)
         return token.text
 
     def renew(self, stale: str, may_ask: Callable[[], bool]) -> str | None:
-        """A token taken after `stale`; None if one would have to be asked for and that may not be."""
+        """Renew the token `stale`; None if one would have to be asked for and that may not be."""
         token = self._token
         if token is not None and token.text != stale:
             return token.text
@@ -87,12 +87,12 @@ class TokenProvider:
         return renewed.text if renewed is not token else None
 
     def is_old(self, token: str) -> bool:
-        """True if more than half of this token's life is over, so that a refusal may be due to its age."""
+        """Tell whether more than half of this token's life is over, so that a refusal may be due to its age."""
         current = self._token
         return current is None or current.text != token or current.has_used(_OLD_SHARE, self._patience.clock())
 
     def _renewed(self, stale: _Token | None, may_ask: Callable[[], bool] = lambda: True) -> _Token:
-        """A token taken after `stale`, by this thread or by another; `stale` itself if none may be asked for."""
+        """Return a token taken after `stale`, by this thread or by another; `stale` itself if none may be asked for."""
         with self._lock:
             if self._token is not None and (self._token is not stale or not may_ask()):
                 return self._token
@@ -180,7 +180,7 @@ def _client_auth(settings: AccountSettings, *, issued_at: int) -> ClientAuth:
 
 
 def _said(text: bytes) -> Any:
-    """What a key of the answer holds; None if that is far more than such a key ever holds."""
+    """Return what a key of the answer holds; None if that is far more than such a key ever holds."""
     try:
         return msgspec.json.decode(text) if len(text) <= _MAX_SAID_BYTES else None
     except ValueError:  # a number beyond all
@@ -188,7 +188,7 @@ def _said(text: bytes) -> Any:
 
 
 def _scopes(text: bytes) -> frozenset[str] | None:
-    """The scopes that were granted, as text or as a list; None if nothing is said that can be understood."""
+    """Return the scopes that were granted, as text or as a list; None if nothing is said that can be understood."""
     said = _said(text)
     listed = [said] if isinstance(said, str) else said
     if not isinstance(listed, list):
@@ -197,7 +197,7 @@ def _scopes(text: bytes) -> frozenset[str] | None:
 
 
 def _life(text: bytes) -> float:
-    """How many seconds the token lives, as a number or as text; what is usual if nothing is said of it."""
+    """Return how many seconds the token lives, as a number or as text; what is usual if nothing is said of it."""
     said = _said(text)
     try:
         life = 0.0 if isinstance(said, bool) else float(said)
@@ -212,7 +212,7 @@ def _is_about_scope(answer: Answer) -> bool:
 
 
 def _code(answer: Answer) -> str:
-    """The code of a refusal; token errors have another shape than those of the API."""
+    """Return the code of a refusal; token errors have another shape than those of the API."""
     try:
         return msgspec.json.decode(answer.body, type=_Refused).error
     except ValueError:

@@ -54,7 +54,7 @@ class CircuitBreaker:
         self._trips_at = now
 
     def answered(self, *, attempts: int = 1) -> None:
-        """Afterwards it is closed; where a retry has helped, retries are worth their time again."""
+        """Close the circuit breaker; where a retry has helped, retries are worth their time again."""
         if self._failure is None and attempts == 1 and not self._renewals:
             return  # as nearly always, and without a lock
         with self._lock:
@@ -63,12 +63,12 @@ class CircuitBreaker:
             self._spent = self._spent if attempts == 1 else 0.0
 
     def refused(self, failure: EtlError) -> None:
-        """An item has failed for good, which costs no patience; afterwards it counts as tried in vain."""
+        """Count an item that failed for good as tried in vain, which costs no patience."""
         with self._lock:
             self._note(failure)
 
     def given_up(self, failure: EtlError, *, begun: float) -> None:
-        """An item was retried in vain since `begun`; it is open now. What threads spend side by side is spent once."""
+        """Open it: an item was retried in vain since `begun`. What threads spend side by side is spent once."""
         with self._lock:
             self._note(failure)
             self._is_open = True
@@ -77,7 +77,7 @@ class CircuitBreaker:
             self._spent_until = now
 
     def may_renew(self) -> bool:
-        """True if one more token may be asked for because one was refused here; each answer allows more."""
+        """Tell whether one more token may be asked for because one was refused here; each answer allows more."""
         with self._lock:
             self._renewals += 1
             return self._renewals <= RENEWALS_IN_VAIN

@@ -66,7 +66,7 @@ class Client:
         self._prepared = _Prepared(self._transport.prepare(requests.Request("GET", settings.api_url)))
 
     def get(self, url: str, endpoint: Endpoint) -> bytes:
-        """The JSON text that is the body of an answer; a 204 says null. `url` is made by `rooted`.
+        """Fetch the JSON text that is the body of an answer; a 204 says null. `url` is made by `rooted`.
 
         What is no JSON is asked for again.
         """
@@ -76,7 +76,7 @@ class Client:
         )
 
     def rooted(self, href: str, current_url: str = "") -> str:
-        """The absolute address of a link found in `current_url`, on the configured origin whatever it says."""
+        """Return the absolute address of a link found in `current_url`, on the configured origin whatever it says."""
         return links.rooted(href, current=current_url or f"{self.api_url}/", base=self.api_url)
 
     @property
@@ -85,11 +85,11 @@ class Client:
         return self._patience.tally.counts
 
     def close(self) -> None:
-        """No connection is open."""
+        """Close every connection."""
         self._transport.close()
 
     def _make_ready(self) -> None:
-        """The next request keeps under the ceiling and finds a token."""
+        """Keep the next request under the rate limit, and find it a token."""
         self._patience.pace()
         self.tokens.token()
 
@@ -119,7 +119,7 @@ class Client:
         raise SourceRefused(f"{target}: more than {MAX_REDIRECTS} redirects")
 
     def _ask(self, target: Target, seconds: float) -> Answer:
-        """The answer; a refused token is renewed, more than once only where tokens were taken before."""
+        """Ask with the token; a refused one is renewed, more than once only where tokens were taken before."""
         token = self.tokens.token()
         answer = self._send(target.url, token, seconds)
         for _ in range(MAX_RENEWALS if self._was_let_in else 1):
@@ -134,7 +134,7 @@ class Client:
         return answer
 
     def _may_be_due_to(self, token: str, answer: Answer) -> bool:
-        """A 401 says that the token is dead; some older endpoints say 403 (github.com/Talkdesk/api, 2016)."""
+        """Tell whether a token is dead: a 401 says so, some older endpoints say 403 (github.com/Talkdesk/api, 2016)."""
         is_forbidden = answer.status == HTTPStatus.FORBIDDEN and self.tokens.is_old(token)
         return answer.status == HTTPStatus.UNAUTHORIZED or is_forbidden
 
@@ -152,7 +152,7 @@ class Client:
             self._patience.tally.add(Requests(requests=1, bytes=size, seconds=spent))
 
     def _redirected(self, url: str, answer: Answer) -> str:
-        """Where a redirect leads, if it stays on the configured origin."""
+        """Return where a redirect leads, if it stays on the configured origin."""
         location = answer.headers.get("Location", "").strip()
         try:
             is_ours = _origin(urljoin(url, location)) == _origin(self.api_url)

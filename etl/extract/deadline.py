@@ -37,7 +37,7 @@ class Exchange(threading.local):
         self.deadline = math.inf
 
     def begin(self, url: str, seconds: float) -> None:
-        """The next exchange asks for this address and has so much time."""
+        """Begin the next exchange: it asks for this address and has so much time until its deadline."""
         # requests and urllib3 would take the address apart, and not put it together as it was.
         scheme, _, host, target = url.split("/", 3)
         self.origin = f"{scheme}//{host}"
@@ -45,7 +45,7 @@ class Exchange(threading.local):
         self.deadline = self.clock() + seconds
 
     def require_time(self) -> None:
-        """Raises if the run is to stop, or the deadline is over."""
+        """Raise if the run is to stop, or the deadline is over."""
         if self.stop.is_set():
             raise Interrupted("interrupted")
         if self.clock() > self.deadline:
@@ -61,7 +61,7 @@ class DeadlineAdapter(HTTPAdapter):
         super().__init__(pool_maxsize=size)
 
     def get_connection_with_tls_context(self, *args: Any, **options: Any) -> Any:
-        """The origin's pool as requests chooses it, chosen once: to choose it costs a fifth of an exchange."""
+        """Return the origin's pool as requests chooses it, chosen once: to choose it costs a fifth of an exchange."""
         pool = self._pools.get(self._exchange.origin)
         if pool is None:
             pool = self._timed(super().get_connection_with_tls_context(*args, **options))
@@ -75,17 +75,17 @@ class DeadlineAdapter(HTTPAdapter):
         return pool
 
     def request_url(self, *_: Any) -> str:
-        """Nothing but a word for urllib3: the connection asks for the exchange's target, and this takes it apart."""
+        """Give urllib3 nothing but a word: the connection asks for the exchange's target, and this takes it apart."""
         return "/"
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
-        """The answer without cookies and a guess at its encoding, which are a tenth of an exchange."""
+        """Return the answer without cookies and a guess at its encoding, which are a tenth of an exchange."""
         response = Response()
         response.request, response.status_code, response.headers, response.raw = req, resp.status, resp.headers, resp
         return response
 
     def close(self) -> None:
-        """No connection is open: urllib3 closes those of a pool with its last reference."""
+        """Close every connection: urllib3 closes those of a pool with its last reference."""
         self._pools.clear()
         super().close()
 
@@ -100,7 +100,7 @@ class _Timed(HTTPConnection):
         super().request(method, self.exchange.target, *args, **options)
 
     def response_class(self, sock: socket.socket, **options: Any) -> FinalAnswer:  # type: ignore[override]
-        """The answer on this connection."""
+        """Return the answer on this connection."""
         return FinalAnswer(_TimedSocket(sock, self), **options)  # type: ignore[arg-type]
 
 

@@ -28,13 +28,13 @@ _PASSING = frozenset({"408", "425", "429"})
 
 
 def failure(error: Exception, what: str) -> Transient | EtlError:
-    """The error to raise for any exception of an exchange; Transient where it may pass by itself."""
+    """Return the error to raise for any exception of an exchange; Transient where it may pass by itself."""
     causes = list(_causes(error))
     return _local(causes, what) or _lasting(causes, what) or _passing(causes, what)
 
 
 def _local(causes: list[BaseException], what: str) -> EtlError | None:
-    """A mistake in what this machine was told, which only its owner can mend."""
+    """Return a mistake in what this machine was told, which only its owner can mend."""
     if any(isinstance(cause, InvalidProxyURL | InvalidSchema) for cause in causes):
         return UsageError(f"{what}: {PROXY} names a proxy that cannot be used")
     status = next((found[1] for found in map(_TUNNEL.match, map(str, causes)) if found), None)
@@ -49,7 +49,7 @@ def _local(causes: list[BaseException], what: str) -> EtlError | None:
 
 
 def _lasting(causes: list[BaseException], what: str) -> EtlError | None:
-    """An answer that will be the same when it is asked for again."""
+    """Return an answer that will be the same when it is asked for again."""
     cause = causes[-1]
     if type(cause) is HTTPException or isinstance(cause, LineTooLong):
         return SourceMalformed(f"{what}: its headers are more than 100, or longer than 65536 bytes")

@@ -29,7 +29,7 @@ class RawAnswer(io.RawIOBase):
     is_over = False
 
     def has_pending(self) -> bool:
-        """The connection holds bytes that it has taken from its socket, as TLS does."""
+        """Tell whether the connection holds bytes that it has taken from its socket, as TLS does."""
         raise NotImplementedError
 
 
@@ -47,7 +47,7 @@ class Received(io.BufferedReader):
         return self._raw.has_ended
 
     def close(self) -> None:
-        """Nothing of it can be read any more."""
+        """Close it: nothing of it can be read any more."""
         if not self.closed:
             self._raw.is_over = True
             if self.peek(1) or self._raw.has_pending():
@@ -75,7 +75,7 @@ class FinalAnswer(HTTPResponse):
             self.will_close = True
 
     def _read_status(self) -> tuple[str, int, str]:
-        """The final status line; the interim answers before it are read over."""
+        """Return the final status line; the interim answers before it are read over."""
         for _ in range(MAX_INTERIM_ANSWERS + 1):
             version, status, reason = super()._read_status()  # type: ignore[misc]
             if status == HTTPStatus.SWITCHING_PROTOCOLS:

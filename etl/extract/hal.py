@@ -48,7 +48,7 @@ class _Outline(msgspec.Struct):
 
 
 def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
-    """The page that an answer is; raises NotJson, or SourceMalformed where no list can be found in it."""
+    """Return the page that an answer is; raises NotJson, or SourceMalformed where no list can be found in it."""
     said = head(body)
     found = items(said, prefer=prefer)
     read = len(found or ())
@@ -56,7 +56,7 @@ def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
 
 
 def read_items(body: bytes, *, prefer: Sequence[str] = ()) -> list[Any]:
-    """The items of a page, parsed."""
+    """Return the items of a page, parsed."""
     return items(parse_json(body), prefer=prefer) or []
 
 
@@ -84,7 +84,7 @@ def _next_link(body: object) -> NextLink:
 
 
 def items(body: object, *, prefer: Sequence[str] = ()) -> list[Any] | None:
-    """The items of an answer: of its HAL wrapper, of a bare array, or the one object that it is.
+    """Return the items of an answer: of its HAL wrapper, of a bare array, or the one object that it is.
 
     None if the answer does not say what it holds: null, an empty object, a wrapper without an array.
     """
@@ -98,7 +98,7 @@ def items(body: object, *, prefer: Sequence[str] = ()) -> list[Any] | None:
 
 
 def _wrapper_or_item(body: dict[str, Any], prefer: Sequence[str]) -> dict[str, Any] | list[Any]:
-    """What stands beside the paging if that is one array or nothing; else the body is itself an item."""
+    """Return what stands beside the paging if that is one array or nothing; else the body is itself an item."""
     content = {key: value for key, value in body.items() if key not in _PAGING}
     if content and content.keys() <= _ERROR:
         raise SourceMalformed(f"an error in place of the items: {words.keys(content)}")
@@ -107,7 +107,7 @@ def _wrapper_or_item(body: dict[str, Any], prefer: Sequence[str]) -> dict[str, A
 
 
 def _array(wrapper: object, prefer: Sequence[str]) -> list[Any] | None:
-    """The one array in a wrapper, by a name that is known or the only one there; None if all is null."""
+    """Return the one array in a wrapper, by a name that is known or the only one there; None if all is null."""
     if not isinstance(wrapper, dict):
         raise SourceMalformed("_embedded is no object")
     known = [wrapper[name] for name in prefer if wrapper.get(name) is not None]
@@ -120,12 +120,12 @@ def _array(wrapper: object, prefer: Sequence[str]) -> list[Any] | None:
 
 
 def next_href(body: object) -> str | None:
-    """Where the next page is; None on the last one."""
+    """Return where the next page is; None on the last one."""
     return _href(body, "next")
 
 
 def records_href(item: object) -> str | None:
-    """Where the records of an import are; None if it has none to fetch."""
+    """Return where the records of an import are; None if it has none to fetch."""
     return _href(item, "records")
 
 
@@ -155,7 +155,7 @@ def total(body: object, *, read: int = 0) -> int | None:
 
 
 def error_code(body: bytes) -> object:
-    """The code in the body of an error, None if there is none."""
+    """Return the code in the body of an error, None if there is none."""
     try:
         error = parse_json(body)
     except SourceMalformed:

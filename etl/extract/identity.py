@@ -38,12 +38,12 @@ _UNREADABLE = (ValueError, RecursionError)
 
 
 def marks(body: bytes, *, prefer: Sequence[str] = ()) -> set[int]:
-    """What the items of a page are told apart by: their ids, else all that they say."""
+    """Return what the items of a page are told apart by: their ids, else all that they say."""
     return {_mark(_text(item)) for item in hal.items(hal.head(body), prefer=prefer) or ()}
 
 
 def owners(body: bytes, *, prefer: Sequence[str] = ()) -> Owners:
-    """The imports that a page of records says it is of, and those that its items say they are of."""
+    """Return the imports that a page of records says it is of, and those that its items say they are of."""
     if b"mport" not in body or (b'mport_id"' not in body and b'mportId"' not in body):
         return Owners(set(), set())  # as far as anybody knows; and looking closer costs as much as the head
     head = hal.head(body)
@@ -83,7 +83,7 @@ def _text(item: Any) -> bytes:
 
 
 def _plain(body: bytes) -> bytes:
-    """The body as a text that not only the patient parser can read."""
+    """Return the body as a text that not only the patient parser can read."""
     try:
         _owned.decode(body)
     except _UNREADABLE:

@@ -13,7 +13,7 @@ _PLAIN = re.compile(r"[!\"$-~]*")  # printable ASCII without the fragment's sign
 
 
 def rooted(href: str, *, current: str, base: str) -> str:
-    """The absolute address of a link that stood in `current`, always on the origin and under the path of `base`.
+    """Return the absolute address of a link that stood in `current`, always on the origin and under the path of `base`.
 
     Path and query stay as they are but for spaces, control and non-ASCII characters, which are quoted.
     """

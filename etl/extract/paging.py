@@ -19,12 +19,12 @@ WATCHED_PAGES = 8
 
 
 def import_pages(client: Client) -> Iterator[Page]:
-    """The list of imports that the source still knows."""
+    """Fetch the list of imports that the source still knows, page by page."""
     return pages(client, IMPORTS, client.api_url + IMPORTS.path)
 
 
 def fetch_import(client: Client, import_id: str) -> bytes:
-    """One import by itself; raises NotFound if the source has forgotten it."""
+    """Fetch one import by itself; raises NotFound if the source has forgotten it."""
     name = quote(import_id, safe="", errors="replace")
     # Dots alone would be a way up the path, not a name.
     name = name.replace(".", "%2E") if set(name) <= {"."} else name
@@ -32,17 +32,17 @@ def fetch_import(client: Client, import_id: str) -> bytes:
 
 
 def record_pages(client: Client, href: str, *, expected: int | None = None) -> Iterator[Page]:
-    """The records behind an import's link; `expected` is how many the import says that it has."""
+    """Fetch the records behind an import's link; `expected` is how many the import says that it has."""
     return pages(client, RECORDS, client.rooted(href, client.api_url + IMPORTS.path), expected=expected)
 
 
 def case_field_pages(client: Client) -> Iterator[Page]:
-    """The case fields with their dictionaries."""
+    """Fetch the case fields with their dictionaries, page by page."""
     return pages(client, CASE_FIELDS, client.api_url + CASE_FIELDS.path)
 
 
 def pages(client: Client, endpoint: Endpoint, url: str, *, expected: int | None = None) -> Iterator[Page]:
-    """The page at `url` and all that follow it; raises SourceMalformed where they would not end."""
+    """Follow the page at `url` and all after it; raises SourceMalformed where they would not end."""
     progress = Progress(endpoint, expected)
     while True:
         body = client.get(url, endpoint)
@@ -78,7 +78,7 @@ class Progress:
         self._marks: set[int] = set()
 
     def note(self, url: str, page: Page) -> None:
-        """Afterwards the page counts."""
+        """Count the page."""
         self._urls.add(url)
         self._read += page.read
         self._total = self._total if page.total is None else page.total
@@ -103,13 +103,13 @@ class Progress:
 
 
 def _most(total: int) -> int:
-    """How many items a listing of this length may bring: pages overlap, and an import may still grow."""
+    """Return how many items a listing of this length may bring: pages overlap, and an import may still grow."""
     return 2 * total + 1_000
 
 
 @contextmanager
 def _named(url: str) -> Iterator[None]:
-    """Inside, an error says on which page it was found."""
+    """Name the page in every error inside."""
     try:
         yield
     except SourceMalformed as error:

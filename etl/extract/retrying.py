@@ -47,7 +47,7 @@ class Tally:
         self._sum = Requests()
 
     def add(self, counts: Requests) -> None:
-        """The sum has grown by these."""
+        """Add these to the sum."""
         with self._lock:
             self._sum = Requests(*map(add, self._sum, counts))
 
@@ -79,14 +79,14 @@ class Patience:
         self._free_at = clock()
 
     def pause(self, seconds: float) -> None:
-        """That long has passed; raises Interrupted at once when asked to stop."""
+        """Sleep that long; raises Interrupted at once when asked to stop."""
         if seconds > 0:
             self._sleep(seconds)
         if self.stop.is_set():
             raise Interrupted("interrupted")
 
     def pace(self) -> None:
-        """One more request keeps under the ceiling."""
+        """Keep one more request under the rate limit."""
         with self._lock:
             now = self.clock()
             begins = max(now, self._free_at)
@@ -94,13 +94,13 @@ class Patience:
         self.pause(begins - now)
 
     def hold(self, seconds: float) -> None:
-        """No thread sends a request for that long, unless no request would be retried for so long."""
+        """Hold back every thread's requests for that long, unless no request would be retried for so long."""
         if seconds <= self._retry_seconds:
             with self._lock:
                 self._free_at = max(self._free_at, self.clock() + seconds)
 
     def circuit(self, **options: int) -> CircuitBreaker:
-        """A circuit breaker with this much patience, closed."""
+        """Return a circuit breaker with this much patience, closed."""
         return CircuitBreaker(self.clock, patience=self._retry_seconds, **options)
 
     def retry(
@@ -110,7 +110,7 @@ class Patience:
         *,
         prepare: Callable[[], object] = lambda: None,
     ) -> T:
-        """What the attempt returns in the end; it is told how many seconds one exchange may take.
+        """Retry the attempt, with back-off; it is told how many seconds one exchange may take.
 
         Attempts are bounded in number and in time; the last failure says so.
         What is prepared before the first attempt takes nothing of that time.

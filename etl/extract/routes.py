@@ -21,7 +21,7 @@ _HASHED_NAME = re.compile(r"[0-9a-f]{8}\.[0-9]+")
 
 
 def apply_environment(session: Session, *urls: str) -> None:
-    """The session goes to these addresses as the environment says, and looks at it no more.
+    """Route the session to these addresses as the environment says; it looks at it no more.
 
     Raises UsageError, by the variable's name, where that cannot work.
     """
@@ -38,7 +38,7 @@ def apply_environment(session: Session, *urls: str) -> None:
 
 
 def _usable(proxy: str) -> str:
-    """The proxy's address, http if it says nothing else."""
+    """Return the proxy's address, http if it says nothing else."""
     address = proxy if "://" in proxy else f"http://{proxy}"
     try:
         parts = parse_url(address)

@@ -110,11 +110,11 @@ class Transport:
         apply_environment(self._session, settings.api_url, settings.token_url)
 
     def prepare(self, request: requests.Request) -> PreparedRequest:
-        """The request as it goes out, with the headers that all have."""
+        """Return the request as it goes out, with the headers that all have."""
         return self._session.prepare_request(request)
 
     def send(self, request: PreparedRequest, *, seconds: float) -> Answer:
-        """The answer, whatever its status, within so many seconds, but for the time that connecting takes.
+        """Send the request and return the answer, whatever its status, within so many seconds after connecting.
 
         Raises Transient where no whole answer came, and an error of its own where the next one would be no better.
         """
@@ -134,13 +134,13 @@ class Transport:
             raise failure(error, place(request.method or "", url)) from None
 
     def close(self) -> None:
-        """No connection is open."""
+        """Close every connection."""
         self._session.close()
 
 
 class _Session(Session):
     def get_redirect_target(self, resp: Response) -> None:
-        """No redirect is followed here: the client looks where it leads."""
+        """Follow no redirect here: the client looks where it leads."""
 
 
 def _is_success(status: int) -> bool:
@@ -148,7 +148,7 @@ def _is_success(status: int) -> bool:
 
 
 def _body(response: Response) -> bytes:
-    """The decoded body, or the beginning of one that says why there is none."""
+    """Return the decoded body, or the beginning of one that says why there is none."""
     raw, is_wanted = response.raw, _is_success(response.status_code)
     try:
         if is_wanted:

@@ -73,7 +73,7 @@ _NO_LETTER_OR_DIGIT = re.compile(r"[^0-9a-z]")
 
 
 def place(method: str, url: str) -> str:
-    """What was asked for: the host, which is always a configured one, and the path's known words, no query."""
+    """Return what was asked for: the host, which is always a configured one, and the path's known words, no query."""
     parts = urlsplit(url)
     path = "/".join(segment if segment in _SEGMENTS else "…" for segment in parts.path[:1_000].split("/"))
     return f"{method} {parts.netloc.rpartition('@')[2]}{path[:200]}"
@@ -95,14 +95,14 @@ def trace_id(header: str, secrets: Iterable[str]) -> str:
 
 
 def error_code(code: object) -> str:
-    """The code if it is a known word, or a status with zeros before it; else nothing."""
+    """Return the code if it is a known word, or a status with zeros before it; else nothing."""
     if not isinstance(code, str):
         return ""
     return code if code in _CODES or _STATUS_CODE.fullmatch(code) else ""
 
 
 def keys(names: Iterable[str]) -> str:
-    """The keys that the API is known to send; of all others how many there are."""
+    """Return the keys that the API is known to send; of all others how many there are."""
     found = set(names)
     others = len(found - _KEYS)
     return ", ".join([*sorted(found & _KEYS), *([f"{others} unknown"] if others else [])]) or "(none)"

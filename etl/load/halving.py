@@ -47,7 +47,7 @@ def store_by_halves(
 def by_halves(
     connection: Connection, work: Callable[[Sequence[T]], R], items: Sequence[T], refused: list[tuple[T, str]]
 ) -> list[R]:
-    """What the work gave with all items together or, where the database refuses, with each half by itself.
+    """Return what the work gave with all items together or, where the database refuses, with each half by itself.
 
     Those that it refuses alone are added to `refused`, with the reason; what is no item's own fault is raised.
     """

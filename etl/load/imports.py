@@ -21,7 +21,7 @@ WANTED = func.unnest(IDS).table_valued("id", name="wanted").render_derived()
 
 
 def pending_imports(connection: Connection, account: str, ids: Collection[str]) -> set[str]:
-    """Of these imports, those whose records are not all in; one that the database cannot be asked for is none."""
+    """Select of these imports those whose records are not all in; one that cannot be asked for is none."""
     mine = (imports.c.account == account, imports.c.import_id == WANTED.c.id)
     is_pending = select(imports.c.records_loaded_at.is_(None)).where(*mine).scalar_subquery()
 
@@ -74,7 +74,7 @@ def stored_otherwise(connection: Connection, account: str, privacy: str) -> Stor
 def missing_imports(
     connection: Connection, account: str, seen: Collection[str], *, retention: timedelta
 ) -> dict[str, bool]:
-    """The imports that have not expired and were not seen; True if the source's retention is over for them.
+    """Return the imports that have not expired and were not seen; True if the source's retention is over for them.
 
     They are told apart here: the source's ids may hold what the database cannot even be asked for.
     """
@@ -85,7 +85,7 @@ def missing_imports(
 
 
 def mark_expired(connection: Connection, account: str, ids: Collection[str]) -> int:
-    """Afterwards these imports, none of which had expired, carry the instant at which the source had forgotten them."""
+    """Mark these imports, none of which had expired, with the instant at which the source had forgotten them."""
     if not ids:
         return 0
     mine = (imports.c.account == account, imports.c.import_id == bindparam("id"), imports.c.expired_at.is_(None))

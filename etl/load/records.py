@@ -42,7 +42,7 @@ class Content(NamedTuple):
 
 
 def replace_records(connection: Connection, account: str, contents: Sequence[Content]) -> Stored:
-    """Afterwards the imports' records and errors are exactly these; finished imports are marked as loaded.
+    """Replace the imports' records and errors by exactly these; finished imports are marked as loaded.
 
     Of an import whose records were not all read, nothing is removed. A record that the database refuses is rejected,
     and stays as it was stored before; an import that cannot be stored record by record either has failed alone.
@@ -63,7 +63,7 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
 
 
 def _fresh_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
-    """The imports whose records need no comparing, for none of them is stored."""
+    """Return the imports whose records need no comparing, for none of them is stored."""
     if only_compares(connection):
         return set()
     return set(ids).difference(connection.scalars(SQL["stored_imports"], {"account": account, "ids": list(ids)}))
@@ -98,7 +98,7 @@ def compare_staged(connection: Connection, account: str, ids: Sequence[str]) -> 
 def _merge_in_parts(
     connection: Connection, account: str, rejected: list[Rejected], contents: Sequence[Content]
 ) -> Counts:
-    """The records of one import are stored by halves; those that are refused are added to the rejected."""
+    """Merge the records of one import by halves; those that are refused are added to the rejected."""
     (content,) = contents
     errors = defaultdict[str, list[Packed]](list)
     for error in content.errors:
@@ -125,7 +125,7 @@ def _merge_in_parts(
 
 
 def _merge_staged(connection: Connection, account: str, content: Content, found: Row[Any]) -> Counts:
-    """One import has exactly the staged records and errors; one that was read in part has lost none."""
+    """Merge the staged records and errors of one import; one that was read in part loses none."""
     one = {"account": account, "import_id": content.import_id}
     if found.errors:
         connection.execute(SQL["flag_errors"], one)
@@ -145,7 +145,7 @@ def _merge_staged(connection: Connection, account: str, content: Content, found:
 
 
 def _delete_unlisted(connection: Connection, account: str, content: Content) -> int:
-    """Stored records and errors that were not read are deleted; says how many records.
+    """Delete stored records and errors that were not read; says how many records.
 
     They are told apart here: the source's keys may hold what the database cannot even be asked for.
     """
@@ -160,7 +160,7 @@ def _delete_unlisted(connection: Connection, account: str, content: Content) -> 
 
 
 def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[Content, int | None]]) -> None:
-    """The imports know how many of their records are here (None: as many as before), and whether those are all."""
+    """Note how many records of the imports are here (None: as many as before), and whether those are all."""
     notes = [
         {
             "account": account,
@@ -176,7 +176,7 @@ def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[C
 
 
 def stage(connection: Connection, account: str, contents: Sequence[Content]) -> None:
-    """The temporary tables hold exactly these imports' records and errors; they are made where they are not there."""
+    """Fill the staging tables with exactly these imports' records and errors; they are made where they lack."""
     for name in ("make_staged_records", "make_staged_errors", "empty_staged_records", "empty_staged_errors"):
         connection.execute(SQL[name])
     _copy(connection, "stage_records", account, {c.import_id: c.records or () for c in contents})

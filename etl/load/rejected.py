@@ -19,7 +19,7 @@ _ESCAPED = re.compile(r"[^\x00-\x7f]")
 
 
 def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequence[Rejected]) -> int:
-    """Afterwards every item is kept and known to have been seen now; says how many are new.
+    """Upsert every item, seen now; says how many are new.
 
     Where the database may lack their characters, those beyond ASCII are kept as JSON's escapes.
     """
@@ -40,13 +40,13 @@ def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequ
 
 
 def prune_rejected(connection: Connection, account: str, keep: timedelta) -> int:
-    """Afterwards no item is kept that was last seen longer ago than `keep`."""
+    """Prune the items that were last seen longer ago than `keep`."""
     old = rejected_items.c.last_seen_at < func.now() - keep
     return write(connection, delete(rejected_items).where(rejected_items.c.account == account, old))
 
 
 def _lacks_characters(connection: Connection) -> bool:
-    """True if the database's encoding holds less than a text of the source may."""
+    """Tell whether the database's encoding holds less than a text of the source may."""
     encoding: str = connection.execute(_ENCODING).scalar_one()
     return encoding != "UTF8"
 

@@ -59,11 +59,11 @@ class Versioned:
         return tuple(name for name in self.columns if name in self.versions.c)
 
     def key_of(self, row: Row[Any]) -> Key:
-        """The key in a row that a statement found."""
+        """Return the key in a row that a statement found."""
         return tuple(getattr(row, name) for name in self.keys)
 
     def key_parameters(self, key: Key) -> dict[str, str]:
-        """What statements about one key are told."""
+        """Return what statements about one key are told."""
         return {f"key_{name}": value for name, value in zip(self.keys, key, strict=True)}
 
     @cached_property
@@ -86,28 +86,28 @@ def listed(what: Versioned) -> FromClause:
 
 
 def list_parameters(what: Versioned, keys: Collection[Key]) -> dict[str, list[str]]:
-    """What statements over `listed` keys are told."""
+    """Return what statements over `listed` keys are told."""
     columns = list(zip(*keys, strict=True)) if keys else [()] * len(what.keys)
     return {f"listed_{name}": list(values) for name, values in zip(what.keys, columns, strict=True)}
 
 
 def row_parameters(account: str, rows: Mapping[Key, bytes]) -> dict[str, Any]:
-    """What statements over `incoming_rows` are told."""
+    """Return what statements over `incoming_rows` are told."""
     return {"account_name": account, "rows": (b"[" + b",".join(rows.values()) + b"]").decode()}
 
 
 def incoming_rows(stored: Table, names: Sequence[str]) -> FromClause:
-    """The rows of the JSON parameter, typed as the table's columns are."""
+    """Return the rows of the JSON parameter, typed as the table's columns are."""
     rows = func.jsonb_to_recordset(cast(bindparam("rows", type_=Text), JSONB))
     columns = [column(name, stored.c[name].type) for name in names]
     return rows.table_valued(*columns, name="incoming").render_derived(with_types=True)
 
 
 def same_key(what: Versioned, stored: FromClause, incoming: FromClause) -> ColumnElement[bool]:
-    """One row of the account for each incoming row."""
+    """Return one row of the account for each incoming row."""
     return and_(stored.c.account == ACCOUNT, *(stored.c[name] == incoming.c[name] for name in what.keys))
 
 
 def current_version(what: Versioned, incoming: FromClause) -> ColumnElement[bool]:
-    """The open version of each incoming row."""
+    """Return the open version of each incoming row."""
     return and_(same_key(what, what.versions, incoming), what.versions.c.valid_to.is_(None))

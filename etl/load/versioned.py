@@ -54,7 +54,7 @@ FIRST_KEYS = bindparam("first_keys", type_=ARRAY(Text))
 
 
 def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[Key, bytes]) -> Stored:
-    """Afterwards the rows, each a JSON object by its key, stand in the table and are the current versions.
+    """Upsert the rows, each a JSON object by its key; each is then its current version, too (SCD type 2).
 
     A row that the database refuses is rejected, and stays as it was stored before.
     """
@@ -71,7 +71,7 @@ def upsert(connection: Connection, what: Versioned, account: str, rows: Mapping[
 
 
 def _parts(rows: Mapping[Key, bytes]) -> Iterator[dict[Key, bytes]]:
-    """The rows in parts that one statement can take."""
+    """Yield the rows in parts that one statement can take."""
     part: dict[Key, bytes] = {}
     size = 0
     for key, row in rows.items():
@@ -85,7 +85,7 @@ def _parts(rows: Mapping[Key, bytes]) -> Iterator[dict[Key, bytes]]:
 
 
 def _is_first_load(connection: Connection, what: Versioned, account: str) -> bool:
-    """True if there is nothing to compare with, which saves a first sync most of its time here."""
+    """Tell whether there is nothing to compare with, which saves a first sync most of its time here."""
     if only_compares(connection):
         return False
     stored = (
@@ -144,7 +144,7 @@ def _each(
 def missing(
     connection: Connection, what: Versioned, account: str, seen: Collection[Key], *, spare: Collection[str] = ()
 ) -> list[Key]:
-    """Keys of the rows that are there but were not seen; rows whose first key is to be spared left out.
+    """Return keys of the rows that are there but were not seen; rows whose first key is to be spared left out.
 
     They are told apart here: the source's keys may hold what the database cannot even be asked for.
     """
@@ -154,7 +154,7 @@ def missing(
 
 
 def mark_removed(connection: Connection, what: Versioned, account: str, keys: Collection[Key]) -> int:
-    """Afterwards the rows carry the instant of their removal, and their versions have ended."""
+    """Mark the rows with the instant of their removal, and end their versions."""
     if not keys:
         return 0
     at = next_instant(connection, what, account, keys)
@@ -182,7 +182,7 @@ def _differs(stored: Table, incoming: FromClause, names: Sequence[str]) -> Colum
 
 
 def _differing(what: Versioned) -> Select[Any]:
-    """Keys of the incoming rows that are new, differ from the stored row, or from the current version."""
+    """Return keys of the incoming rows that are new, differ from the stored row, or from the current version."""
     incoming, table, versions = incoming_rows(what.table, what.columns), what.table, what.versions
     changed = _of_partner(what, table, or_(what.gone, _differs(table, incoming, what.columns)), incoming)
     outdated = _of_partner(what, versions, _differs(versions, incoming, what.versioned_columns), incoming)
@@ -195,7 +195,7 @@ def _differing(what: Versioned) -> Select[Any]:
 
 
 def _of_partner(what: Versioned, stored: Table, verdict: ColumnElement[bool], incoming: FromClause) -> Any:
-    """The verdict on the incoming row's stored row or current version; NULL if there is none."""
+    """Return the verdict on the incoming row's stored row or current version; NULL if there is none."""
     same = [stored.c.account == ACCOUNT, *(stored.c[name] == incoming.c[name] for name in what.keys)]
     if stored is what.versions:
         same.append(stored.c.valid_to.is_(None))
@@ -203,7 +203,7 @@ def _of_partner(what: Versioned, stored: Table, verdict: ColumnElement[bool], in
 
 
 def _key(what: Versioned, table: Table) -> ColumnElement[bool]:
-    """The row of the parameters' key."""
+    """Return the row of the parameters' key."""
     return and_(table.c.account == ACCOUNT, *(table.c[name] == bindparam(f"key_{name}") for name in what.keys))
 
 

@@ -35,7 +35,7 @@ class CaseFields:
     _proportion: Proportion = field(default_factory=Proportion)
 
     def add(self, items: list[Any]) -> None:
-        """Afterwards the fields of a page are among the rows, or among the rejected, and no longer among the items."""
+        """Add the fields of a page to the rows, or to the rejected; they are no longer among the items."""
         for item in _drained(items):
             found = case_field(item)
             if isinstance(found, Rejected):
@@ -45,7 +45,7 @@ class CaseFields:
                 self.unreadable.add(found.row.field_key)
 
     def _keep(self, found: CaseField, item: object) -> Rejected | None:
-        """Afterwards field and entries are among the rows; says why they are not, if they are too large."""
+        """Keep field and entries among the rows; says why they are not, if they are too large."""
         key, text = found.row.field_key, json_bytes(found.row._asdict())
         try:
             entries, rejected = self._rows(found, item)
@@ -60,7 +60,7 @@ class CaseFields:
         return None
 
     def _rows(self, found: CaseField, item: object) -> tuple[dict[tuple[str, ...], bytes], list[Rejected]]:
-        """The entries as they are loaded, one made after the other, and the rejected ones."""
+        """Return the entries as they are loaded, one made after the other, and the rejected ones."""
         counted = self._proportion.rows_of(item)
         rows: dict[tuple[str, ...], bytes] = {}
         rejected = []
@@ -76,7 +76,7 @@ class CaseFields:
         return rows, rejected
 
     def is_empty_beside(self, missing: Collection[object]) -> bool:
-        """True if the answer holds no field although some should be there: on its strength none is removed."""
+        """Tell whether the answer holds no field although some should be there: on its strength none is removed."""
         return bool(missing) and not self.rows
 
     @property
@@ -86,14 +86,14 @@ class CaseFields:
 
 
 def _drained(items: list[T]) -> Iterator[T]:
-    """The items in order, each let go before the next: a dictionary takes more room as a tree than as rows."""
+    """Yield the items in order, each let go before the next: a dictionary takes more room as a tree than as rows."""
     items.reverse()
     while items:
         yield items.pop()
 
 
 def read_case_fields(source: Source) -> CaseFields:
-    """All case fields with their dictionaries, as far as they could be read."""
+    """Read all case fields with their dictionaries, as far as they go."""
     fields = CaseFields()
 
     def add(page: Page) -> None:

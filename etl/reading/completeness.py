@@ -23,7 +23,7 @@ class Reading:
     error: EtlError | None = None
 
     def note(self, page: Page) -> None:
-        """Afterwards the page is counted."""
+        """Count the page."""
         self.read += page.read
         self.total = self.total if page.total is None else page.total
         self.says_something = self.says_something or page.claimed
@@ -39,11 +39,11 @@ class Reading:
         return self.total is not None and self.read < self.total
 
     def is_blank_beside(self, missing: Collection[object]) -> bool:
-        """True if the answer says nothing although something should be there: on its strength nothing is gone."""
+        """Tell whether the answer says nothing although something should be there: on its strength nothing is gone."""
         return bool(missing) and not self.says_something
 
     def shortness(self, what: str) -> SourceMalformed | None:
-        """An error that says how much is missing, if anything is."""
+        """Return an error that says how much is missing, if anything is."""
         if not self.is_short:
             return None
         return SourceMalformed(f"{what}: {self.read} items were read, twice, but the source says {self.total}")
@@ -74,6 +74,6 @@ def _read_pages_once(pages: Iterable[Page], add: Callable[[Page], None], stop: t
 
 
 def _drawn(items: Iterable[T], stop: threading.Event) -> Iterator[T]:
-    """The same items, drawn in another thread, so that waiting for them can be interrupted."""
+    """Yield the same items, drawn in another thread, so that waiting for them can be interrupted."""
     for batch in parallel(lambda item: item, items, workers=1, stop=stop):
         yield from batch

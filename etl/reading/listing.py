@@ -52,7 +52,7 @@ class Listing:
     rejected: dict[str, Rejected] = field(default_factory=dict)
 
     def add(self, items: Iterable[object]) -> None:
-        """Afterwards the imports of a page are among the rows, or among the rejected."""
+        """Add the imports of a page to the rows, or to the rejected."""
         for item in items:
             row = import_row(item)
             if isinstance(row, Rejected):
@@ -75,12 +75,12 @@ class Listing:
         self.ids.add(row.import_id)
 
     def take(self, number: int) -> dict[str, bytes]:
-        """So many of the rows, which are then no longer here."""
+        """Take so many of the rows, which are then no longer here."""
         return {import_id: self.rows.pop(import_id) for import_id in list(islice(self.rows, number))}
 
 
 def link_of(row: bytes) -> Link:
-    """The link in a listed import's row."""
+    """Return the link in a listed import's row."""
     return _link_decoder.decode(row)
 
 
@@ -98,7 +98,7 @@ def _link(row: ImportRow, item: object) -> dict[str, Any]:
 def read_listing(
     source: Source, window: Window | None = None, *, store: Callable[[Listing], None] | None = None
 ) -> Listing:
-    """The whole list of imports, as far as it could be read; `store`, if given, may take from it when it is long."""
+    """Read the whole list of imports, as far as it goes; `store`, if given, may take from it when it is long."""
     listing = Listing(window)
 
     def add(page: Page) -> None:

@@ -79,7 +79,7 @@ class Call(NamedTuple):
 
 
 def flatten(call: Call) -> Flat:
-    """The rows of the bodies; raises NotJson, or SourceMalformed where one holds no list."""
+    """Flatten the bodies into rows; raises NotJson, or SourceMalformed where one holds no list."""
     started = time.thread_time()
     flat = Flat([], [], [])
     for body in call.bodies:
@@ -109,13 +109,13 @@ class Pool:
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Afterwards the worker is gone; it holds nothing that would be lost."""
+        """End the worker process; it holds nothing that would be lost."""
         self._is_closed = True
         if self._worker is not None:
             self._worker.end()
 
     def start_if_due(self) -> None:
-        """Afterwards a worker is under way if it has become worth it.
+        """Start a worker process if it has become worth it.
 
         To be called by the thread that lives as long as the pool does: the worker ends with the one that started it.
         """
@@ -126,7 +126,7 @@ class Pool:
                 self._is_given_up = True
 
     def flatten(self, flattener: RecordFlattener, bodies: Sequence[bytes], *, more: bool = False) -> Flat:
-        """The rows of an import's bodies; where `more` of them follow, they begin with what comes back."""
+        """Flatten an import's bodies into rows; where `more` of them follow, they begin with what comes back."""
         call, size = Call(flattener, bodies, more), sum(map(len, bodies))
         worker = self._worker
         if worker is None or size < FEW_BYTES or self._is_closed or not worker.is_ready():
@@ -143,7 +143,7 @@ class Pool:
         return flat
 
     def _ask(self, worker: "_Worker", call: Call, *, seconds: float) -> Flat:
-        """The worker's answer; if it is late or dead, it is nobody's worker any more."""
+        """Ask the worker; if it is late or dead, it is nobody's worker any more."""
         try:
             return worker.ask(call, seconds)
         except _LateError:
@@ -158,7 +158,7 @@ class Pool:
         return self._flatten_here(call, size=0)
 
     def _lose(self, worker: "_Worker") -> bool:
-        """Afterwards the worker is gone; True for the first who says so."""
+        """End the worker; True for the first who says so."""
         with self._lock:
             is_ours = worker is self._worker
             if is_ours:
@@ -177,14 +177,14 @@ class Bodies:
         self._flat = Flat([], [], [])
 
     def add(self, body: bytes) -> None:
-        """Afterwards the body is kept, or among the rows."""
+        """Add the body; it is kept, or among the rows."""
         self._bodies.append(body)
         self._size += len(body)
         if self._size >= PART_BYTES:
             self._flatten(more=True)
 
     def flatten(self) -> Flat:
-        """The rows of all bodies."""
+        """Flatten all bodies into rows."""
         self._flatten(more=False)
         return self._flat
 
@@ -239,7 +239,7 @@ class _Worker:
         return self._has_greeted
 
     def ask(self, call: Call, seconds: float) -> Flat:
-        """The rows that it makes, or what it raises; raises _LateError, and OSError and the like where it has ended.
+        """Ask for rows, or for what it raises; raises _LateError, and OSError and the like where it has ended.
 
         `seconds` are those that it may compute, once its answers to all who asked before have come.
         """
@@ -278,7 +278,7 @@ class _Worker:
         self._process.kill()
 
     def end(self) -> None:
-        """Afterwards it is gone, whatever it does."""
+        """Kill the worker process, whatever it does."""
         self._process.kill()
         self._process.wait()
         for stream in (self._questions, self._answers):
@@ -349,7 +349,7 @@ def _end_with_user() -> NoReturn:
 
 
 def _die_with_user() -> None:
-    """Afterwards the kernel kills us when our user dies, also where no thread of ours gets to run any more."""
+    """Ask the kernel to kill us when our user dies, also where no thread of ours gets to run any more."""
     if sys.platform == "linux":
         import ctypes  # noqa: PLC0415 - only the worker needs it
 

@@ -18,11 +18,11 @@ class Source(NamedTuple):
 
     @classmethod
     def of(cls, settings: AccountSettings, client: Client, *, stop: threading.Event) -> "Source":
-        """The account's side, with what its settings allow to be kept."""
+        """Return the account's side, with what its settings allow to be kept."""
         return cls(client, privacy_of(settings), settings.concurrency, stop)
 
 
 def privacy_of(settings: AccountSettings) -> Privacy:
-    """What the settings allow to be kept."""
+    """Return what the settings allow to be kept."""
     key = settings.hash_key.get_secret_value().encode() if settings.hash_key else b""
     return Privacy.of(settings.record_data, settings.hash_columns, key)

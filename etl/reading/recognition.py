@@ -8,7 +8,7 @@ from etl.warehouse.binding import ACCEPT
 
 
 def is_recognised(*, is_known: bool | None, needs_proof: bool) -> bool:
-    """True if a young import that is known is listed, or if there is none and nothing has to be proven."""
+    """Tell whether a young import that is known is listed, or if there is none and nothing has to be proven."""
     return not needs_proof if is_known is None else is_known
 
 
@@ -29,7 +29,7 @@ def refuse_unrecognised(account: str, listing: Listing, *, needs_proof: bool, re
 
 
 def not_proven(account: str) -> str:
-    """What is said of a client that may be another account's."""
+    """Return what is said of a client that may be another account's."""
     return (
         f"account {account} is to be read by another client (TALKDESK_CLIENT_ID), and no import that is known shows "
         f"that it is the same account's: {ACCEPT}; else correct the settings"

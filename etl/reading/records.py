@@ -46,7 +46,7 @@ class Records(NamedTuple):
 
 
 def read_records(source: Source, links: Iterable[Link], known: Container[str]) -> Iterator[list[Records]]:
-    """The records of the imports, in the order in which they come in, several imports at a time.
+    """Read the records of the imports, in the order in which they come in, several imports at a time.
 
     None of them says that it is another import's, as far as these are `known`.
     """
@@ -99,7 +99,7 @@ def _read_records_once(source: Source, pool: Pool, known: Container[str], link: 
 
 
 def _first_must_be_there(pages: Iterable[T]) -> Iterator[T]:
-    """The same pages; that a later one is not found means that records are missing, not that there are none."""
+    """Yield the same pages; that a later one is not found means that records are missing, not that there are none."""
     has_begun = False
     try:
         for page in pages:

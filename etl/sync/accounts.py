@@ -32,7 +32,7 @@ def sync_accounts(  # noqa: PLR0913 - named, all but three
     show: Callable[[Progress], None] = lambda _: None,
     run_id: str | None = None,
 ) -> SyncOutcome:
-    """What the sync of these accounts came to; one that fails leaves the others alone.
+    """Sync these accounts one after the other; one that fails leaves the others alone.
 
     A stop ends them all, and so does a database that is gone. `warehouse` is what people call it.
     """
@@ -70,5 +70,5 @@ def sync_accounts(  # noqa: PLR0913 - named, all but three
 
 
 def new_run_id() -> str:
-    """Ids in the order of time keep the ledger's index, and so an idle run's WAL, small."""
+    """Make an id in the order of time, which keeps the ledger's index, and so an idle run's WAL, small."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"

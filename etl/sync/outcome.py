@@ -33,7 +33,7 @@ class ResourceOutcome:
     done: int = 0
 
     def traffic_to_json(self) -> dict[str, Any]:
-        """What it cost by name, and how many rows were read in each second."""
+        """Return what it cost by name, and how many rows were read in each second."""
         seconds = self.traffic.seconds
         return {**self.traffic.to_json(), "rows_per_second": round(self.counts.read / seconds) if seconds else 0}
 
@@ -55,7 +55,7 @@ class AccountOutcome:
     unmet: Sequence[str] = ()
 
     def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
-        """Afterwards the error is among the failures, once."""
+        """Note the error among the failures, once."""
         self.is_void = self.is_void or isinstance(error, WarehouseReplaced)
         failure = Failure(self.account, resource, import_id, error.exit_code, str(error))
         if failure not in self.failures:
@@ -84,7 +84,7 @@ class AccountOutcome:
             self.fail(named(error))
 
     def has_failed(self, *resources: str) -> bool:
-        """True if anything of these resources was not synced."""
+        """Tell whether anything of these resources was not synced."""
         return any(failure.resource in resources for failure in self.failures)
 
     @property
@@ -152,7 +152,7 @@ class SyncOutcome:
         return PARTLY_DONE if any(account.synced_anything for account in self.accounts) else codes[0]
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `sync --json` prints."""
+        """Return the object that `sync --json` prints."""
         return {
             "run_id": self.run_id,
             "warehouse": self.warehouse,

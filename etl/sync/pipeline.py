@@ -34,7 +34,7 @@ def sync_account(run: AccountRun) -> None:
 
 
 def sync_imports(run: AccountRun) -> None:
-    """The list is stored as far as it could be read; then the records of those imports that need it."""
+    """Sync the list as far as it can be read, and then the records of those imports that need it."""
     pending: list[Link] = []
     known: set[str] = set()
     with run.resource("imports") as (note,):
@@ -48,7 +48,7 @@ def sync_imports(run: AccountRun) -> None:
 
 
 def judge_privacy(run: AccountRun) -> None:
-    """Afterwards it is known which columns that should be hashed nobody has seen, and what is stored otherwise."""
+    """Judge which columns that should be hashed nobody has seen, and count what is stored otherwise."""
     privacy = run.source.privacy
     if run.met_columns is not None:
         run.outcome.unmet = sorted(privacy.named - run.met_columns)
@@ -57,7 +57,7 @@ def judge_privacy(run: AccountRun) -> None:
 
 
 def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], known: set[str]) -> None:
-    """Afterwards the list is stored, its ids are known, and those whose records are to be fetched are pending."""
+    """Read and store the list; its ids are then known, and those whose records are to be fetched are pending."""
     listing = read_listing(run.source, run.options.window, store=partial(store_part, run, note, pending))
     require_recognised(run, listing)
     warn_of_no_match(run, listing)
@@ -70,7 +70,7 @@ def sync_listing(run: AccountRun, note: ResourceOutcome, pending: list[Link], kn
 
 
 def sync_case_fields(run: AccountRun) -> None:
-    """Fields and entries are stored in one transaction; what is missing from a complete answer is marked as removed."""
+    """Sync fields and entries in one transaction; what is missing from a complete answer is marked as removed."""
     with run.resource("case_fields", "case_field_entries") as (note, entries_note):
         if run.needs_proof:
             raise SourceChanged(not_proven(run.account))
@@ -90,7 +90,7 @@ def warn_of_no_match(run: AccountRun, listing: Listing) -> None:
 
 
 def store_part(run: AccountRun, note: ResourceOutcome, pending: list[Link], listing: Listing) -> None:
-    """While the list is being read: a part of it is stored, unless it shows no import that is known; then all waits."""
+    """Store a part of the list while it is being read, unless it shows no import that is known; then all waits."""
     if run.is_recognised is None:
         run.is_recognised = recognise(run, listing)
     if run.is_recognised:
@@ -98,7 +98,7 @@ def store_part(run: AccountRun, note: ResourceOutcome, pending: list[Link], list
 
 
 def recognise(run: AccountRun, listing: Listing) -> bool:
-    """True if what is listed so far may be stored as the account's."""
+    """Tell whether what is listed so far may be stored as the account's."""
     is_known = run.warehouse.transact(load.recognises, run.account, listing.listed, retention=run.retention)
     return is_recognised(is_known=is_known, needs_proof=run.needs_proof)
 
@@ -113,7 +113,7 @@ def require_recognised(run: AccountRun, listing: Listing) -> None:
 
 
 def load_listing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> list[Link]:
-    """Afterwards what is left of the listed imports is stored; says whose records are to be fetched."""
+    """Load what is left of the listed imports; says whose records are to be fetched."""
     note.counts.read += listing.reading.read
     run.reject(note, listing.rejected.values())
     pending: list[Link] = []
@@ -123,14 +123,14 @@ def load_listing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> li
 
 
 def load_imports(run: AccountRun, note: ResourceOutcome, pending: list[Link], part: dict[str, bytes]) -> None:
-    """Afterwards these imports are stored, and those whose records are to be fetched are pending, too."""
+    """Load these imports; those whose records are to be fetched are then pending, too."""
     stored, new, wanted = run.load(note, store_imports, run, part)
     run.note_stored(note, stored, new)
     pending += (link_of(row) for import_id, row in part.items() if import_id in wanted)
 
 
 def store_imports(connection: Connection, run: AccountRun, part: dict[str, bytes]) -> tuple[Stored, int, set[str]]:
-    """Inside a transaction: the imports are stored; says how many are newly rejected, and whose records are wanted."""
+    """Upsert the imports inside a transaction; says how many are newly rejected, and whose records are wanted."""
     run.bind(connection)
     stored = load.upsert(connection, IMPORTS, run.account, {(import_id,): row for import_id, row in part.items()})
     there = part.keys() - {import_id for (import_id,) in stored.refused}
@@ -140,12 +140,12 @@ def store_imports(connection: Connection, run: AccountRun, part: dict[str, bytes
 
 
 def may_expire(run: AccountRun, listing: Listing) -> bool:
-    """Only the whole listing shows what is gone."""
+    """Tell whether imports may expire: only the whole listing shows what is gone."""
     return run.options.window is None and listing.reading.is_whole
 
 
 def expire_missing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> list[Link]:
-    """Afterwards the imports that the source has forgotten are marked; says whose records are to be fetched."""
+    """Mark the imports that the source has forgotten; says whose records are to be fetched."""
     missing = run.load(note, load.missing_imports, run.account, listing.ids, retention=run.retention)
     listing.reading.is_doubted = listing.reading.is_blank_beside(missing)
     if listing.reading.is_doubted and not run.options.full:
@@ -162,13 +162,13 @@ def expire_missing(run: AccountRun, note: ResourceOutcome, listing: Listing) -> 
 
 
 def store_expired(connection: Connection, run: AccountRun, gone: Sequence[str]) -> int:
-    """Inside a transaction: these imports are marked as forgotten; says how many."""
+    """Mark these imports as forgotten inside a transaction; says how many."""
     run.bind(connection)
     return load.mark_expired(connection, run.account, gone)
 
 
 def load_records(run: AccountRun, note: ResourceOutcome, batch: Sequence[Records]) -> None:
-    """Afterwards the records of these imports are stored, each import's as a whole; failures are noted."""
+    """Load the records of these imports, each import's as a whole; failures are noted."""
     for records in batch:
         note_records(run, note, records)
     # What was read before a failure is stored, too.
@@ -180,7 +180,7 @@ def load_records(run: AccountRun, note: ResourceOutcome, batch: Sequence[Records
 
 
 def store_records(connection: Connection, run: AccountRun, batch: Sequence[Records]) -> tuple[Stored, int]:
-    """Inside a transaction: the records of each import are replaced as a whole; says how many are newly rejected."""
+    """Replace the records of each import as a whole, inside a transaction; says how many are newly rejected."""
     contents = [
         Content(
             records.link.import_id,
@@ -198,7 +198,7 @@ def store_records(connection: Connection, run: AccountRun, batch: Sequence[Recor
 
 
 def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> None:
-    """Afterwards what was read, rejected or failed is noted; a number that is not the source's own is said."""
+    """Note what was read, rejected or failed, and say where a number is not the source's own."""
     link = records.link
     note.counts.read += records.read
     note.traffic.flatten_seconds += records.flatten_seconds
@@ -214,7 +214,7 @@ def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> No
 
 
 def load_case_fields(run: AccountRun, note: ResourceOutcome, entries_note: ResourceOutcome, fields: CaseFields) -> None:
-    """Afterwards the fields and entries that were read are stored, and those missing from a complete answer marked."""
+    """Load the fields and entries that were read, and mark those missing from a complete answer."""
     note.counts.read = fields.reading.read
     rejected_entries = [item for items in fields.rejected_entries.values() for item in items]
     entries_note.counts.read = len(fields.entries) + len(rejected_entries)
@@ -225,7 +225,7 @@ def load_case_fields(run: AccountRun, note: ResourceOutcome, entries_note: Resou
 
 
 def store_case_fields(connection: Connection, run: AccountRun, fields: CaseFields) -> tuple[list[Stored], list[int]]:
-    """Inside a transaction: fields and entries are stored, and those missing from a complete answer marked."""
+    """Upsert fields and entries inside a transaction, and mark those missing from a complete answer."""
     if fields.reading.read:
         run.bind(connection)
     stored = [
@@ -240,7 +240,7 @@ def store_case_fields(connection: Connection, run: AccountRun, fields: CaseField
 def remove_missing(
     connection: Connection, run: AccountRun, fields: CaseFields, counts: Counts, entry_counts: Counts
 ) -> None:
-    """Inside a transaction: fields and entries missing from a complete answer are marked, unless it is doubted."""
+    """Mark fields and entries missing from a complete answer, inside a transaction, unless it is doubted."""
     gone = load.missing(connection, CASE_FIELDS, run.account, fields.rows, spare=fields.unreadable)
     if fields.is_empty_beside(gone) and not run.options.full:
         fields.reading.is_doubted = True

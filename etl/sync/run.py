@@ -116,7 +116,7 @@ class AccountRun:
         return self.options.wants_case_fields and "case-fields" in self.settings.resources
 
     def open(self) -> None:
-        """Afterwards the account's lock is held and the run is on record; raise if it would read another source."""
+        """Open the run: the account's lock is held and the run is on record; raise if it would read another source."""
         self.warehouse.open()
         self.warehouse.transact(self._start)
         self.warehouse.is_on_record = not self.options.dry_run
@@ -127,7 +127,7 @@ class AccountRun:
             binding.require_same_place(self.account, self._bound, self.origin)
 
     def bind(self, connection: Connection) -> None:
-        """Inside a transaction that stores what was read: the account is bound to where it was read from."""
+        """Bind the account to where it was read from, inside a transaction that stores what was read."""
         if self._bound != self.origin:
             binding.bind(connection, self.account, self.origin)
 
@@ -142,7 +142,7 @@ class AccountRun:
         return isinstance(error, Exception)
 
     def close(self) -> None:
-        """Afterwards the run is closed with its outcome, if the database lets it; lock and connections are free."""
+        """Close the run with its outcome, if the database lets it; lock and connections are free."""
         self.warehouse.closing()
         if (reason := self.warehouse.reason_to_end) and not self.warehouse.is_gone:
             self.outcome.fail(reason)
@@ -156,7 +156,7 @@ class AccountRun:
 
     @contextmanager
     def resource(self, name: str, *more: str) -> Iterator[list[ResourceOutcome]]:
-        """Inside, whatever fails ends these resources alone; their counts reach the ledger whatever happens."""
+        """Contain whatever fails inside: it ends these resources alone, and their counts reach the ledger."""
         notes = {each: ResourceOutcome() for each in (name, *more)}
         self.outcome.resources.update(notes)
         self.show(Progress(self.account, name, 0, None, 0))
@@ -192,7 +192,7 @@ class AccountRun:
         *arguments: P.args,
         **named: P.kwargs,
     ) -> T:
-        """The unit's result, committed; its seconds count as loading."""
+        """Commit the unit and return its result; its seconds count as loading."""
         started = time.perf_counter()
         try:
             return self.warehouse.transact(unit, *arguments, **named)
@@ -200,7 +200,7 @@ class AccountRun:
             note.traffic.load_seconds += time.perf_counter() - started
 
     def awaited(self, note: ResourceOutcome, batches: Iterable[T]) -> Iterator[T]:
-        """The same batches; the seconds until each is there count as waiting."""
+        """Yield the same batches; the seconds until each is there count as waiting."""
         started = time.perf_counter()
         for batch in batches:
             note.traffic.waiting_seconds += time.perf_counter() - started
@@ -208,18 +208,18 @@ class AccountRun:
             started = time.perf_counter()
 
     def reject(self, note: ResourceOutcome, items: Collection[Rejected]) -> None:
-        """Afterwards the items are kept as rejected; in a full sync the standing ones count as new."""
+        """Keep the items as rejected; in a full sync the standing ones count as new."""
         if not items:
             return
         new = self.load(note, load.keep_rejected, self.account, self.key.run_id, list(items))
         self._note_rejected(note, len(items), new)
 
     def reject_refused(self, connection: Connection, stored: Stored) -> int:
-        """Inside a transaction: what the database refused is kept as rejected; says how many items are new."""
+        """Keep what the database refused as rejected, inside a transaction; says how many items are new."""
         return load.keep_rejected(connection, self.account, self.key.run_id, stored.rejected)
 
     def note_stored(self, note: ResourceOutcome, stored: Stored, new: int) -> None:
-        """Afterwards what became of the items is noted, the newly rejected among them."""
+        """Note what became of the items, the newly rejected among them."""
         note.counts.add(stored.counts)
         self._note_rejected(note, len(stored.rejected), new)
 

@@ -41,12 +41,12 @@ class CaseField(NamedTuple):
     dict_list_readable: bool
 
     def entries(self) -> Iterator[EntryRow | Rejected]:
-        """The nodes of the dictionary."""
+        """Return the nodes of the dictionary."""
         return entries(self.row.field_key, self.dict_list)
 
 
 def case_field(item: object) -> CaseField | Rejected:
-    """A case field with its dictionary, or why the field cannot be keyed."""
+    """Return a case field with its dictionary, or why the field cannot be keyed."""
     present = present_keys(item, key="key")
     if isinstance(present, str):
         return Rejected("case_fields", None, json_text(item), present)

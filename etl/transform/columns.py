@@ -27,12 +27,12 @@ class Column(NamedTuple, Generic[T]):
 
 
 def take_all(present: dict[str, Any], columns: Mapping[str, Column[Any]]) -> dict[str, Any]:
-    """Each column's value, taken out of `present`; what no column could read is still in it."""
+    """Return each column's value, taken out of `present`; what no column could read is still in it."""
     return {name: take(present, column) for name, column in columns.items()}
 
 
 def take(present: dict[str, Any], column: Column[T]) -> T | None:
-    """The first value that the column can read, taken out of `present`, as are the nulls before it."""
+    """Return the first value that the column can read, taken out of `present`, as are the nulls before it."""
     for key in column.keys:
         value = take_one(present, key, column.parse)
         if value is not None:
@@ -41,7 +41,7 @@ def take(present: dict[str, Any], column: Column[T]) -> T | None:
 
 
 def take_one(present: dict[str, Any], key: str, parse: Callable[[object], T | None]) -> T | None:
-    """The value under `key`, taken out of `present` if it is null or can be read."""
+    """Return the value under `key`, taken out of `present` if it is null or can be read."""
     value = present.pop(key, None)
     if value is None:
         return None
@@ -52,7 +52,7 @@ def take_one(present: dict[str, Any], key: str, parse: Callable[[object], T | No
 
 
 def parse_text(value: object) -> str | None:
-    """Text as it is, a number as its decimal text."""
+    """Parse text as it is, a number as its decimal text."""
     if isinstance(value, str):
         return value
     if isinstance(value, _NUMBERS) and not isinstance(value, bool):
@@ -61,7 +61,7 @@ def parse_text(value: object) -> str | None:
 
 
 def parse_integer(value: object) -> int | None:
-    """A whole number of 64 bits, from a number or from text that holds digits alone."""
+    """Parse a whole number of 64 bits, from a number or from text that holds digits alone."""
     if isinstance(value, str):
         value = int(value) if _INTEGER.fullmatch(value) else None
     if type(value) is not int and not isinstance(value, Decimal):
@@ -73,14 +73,14 @@ def parse_integer(value: object) -> int | None:
 
 
 def parse_boolean(value: object) -> bool | None:
-    """True or false, also as text in any case."""
+    """Parse true or false, also as text in any case."""
     if isinstance(value, str):
         return {"true": True, "false": False}.get(value.lower())
     return value if isinstance(value, bool) else None
 
 
 def unkeyed(item: object, key: str) -> str | None:
-    """Why `item` has no text under `key` to be known by; None if it has."""
+    """Return why `item` has no text under `key` to be known by; None if it has."""
     if not isinstance(item, dict):
         return "it is no object"
     if item.get(key) is None:
@@ -89,14 +89,14 @@ def unkeyed(item: object, key: str) -> str | None:
 
 
 def too_large(resource: str, item: object, *rows: bytes) -> Rejected | None:
-    """The rejected item if one of its rows is longer than a row can be."""
+    """Return the rejected item if one of its rows is longer than a row can be."""
     if max(map(len, rows)) <= MAX_ROW_BYTES:
         return None
     return Rejected(resource, None, json_text(item), TOO_LARGE)
 
 
 def present_keys(item: Any, *, key: str) -> dict[str, Any] | str:
-    """What the item says, or why no row can be keyed by it."""
+    """Return what the item says, or why no row can be keyed by it."""
     problem = unkeyed(item, key)
     if problem:
         return problem

@@ -38,17 +38,17 @@ _IMPORT: dict[str, Column[Any]] = {
 
 
 def is_terminal(status: str | None) -> bool:
-    """True if an import of this status is known to change no more; an unknown word is no proof of it."""
+    """Tell whether an import of this status is known to change no more; an unknown word is no proof of it."""
     return status in TERMINAL
 
 
 def is_cut_short(status: str | None) -> bool:
-    """True if the import ended before its time, so that some of its records may never have come to be."""
+    """Tell whether the import ended before its time, so that some of its records may never have come to be."""
     return status in {"CANCELED", "FAILED"}
 
 
 def import_row(item: object) -> ImportRow | Rejected:
-    """The row of a bulk import, or why it cannot be keyed."""
+    """Return the row of a bulk import, or why it cannot be keyed."""
     present = present_keys(item, key="id")
     if isinstance(present, str):
         return Rejected("imports", None, json_text(item), present)

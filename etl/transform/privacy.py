@@ -38,7 +38,7 @@ class Privacy:
 
     @classmethod
     def of(cls, record_data: Literal["keep", "drop"], names: Iterable[str], hash_key: bytes) -> Self:
-        """What may be kept by these settings; among the names `*` means all cells, `!NAME` beside it all but these."""
+        """Build the privacy of these settings; among the names `*` means all cells, `!NAME` beside it all but these."""
         given = frozenset(names)
         but = frozenset(name for name in given if name.startswith("!"))
         spared = frozenset(name.removeprefix("!").strip() for name in but)
@@ -55,7 +55,7 @@ class Privacy:
         return self.hash_columns | self.spared
 
     def met(self, item: dict[str, Any]) -> frozenset[str] | None:
-        """The named columns that the record has; None if it has no cell at all."""
+        """Return the named columns that the record has; None if it has no cell at all."""
         if next(names_of_cells(item), None) is None:
             return None
         return frozenset(name for name in self.named if any(name in level for level in _levels(item)))
@@ -69,7 +69,7 @@ class Privacy:
         return f"{self.record_data} {self._digest(['talkdesk-etl', 'hash columns', columns])[:16]}"
 
     def cells(self, item: dict[str, Any]) -> dict[str, Any]:
-        """A copy of the record that holds only what may be kept."""
+        """Return a copy of the record that holds only what may be kept."""
         if not self.hashes:
             return item.copy()
         secrets = self._secrets(item)
@@ -86,7 +86,7 @@ class Privacy:
         return cells
 
     def errors(self, item: dict[str, Any], rows: list[RecordErrorRow]) -> list[RecordErrorRow]:
-        """The error rows of the record, without what may not be kept of them."""
+        """Return the error rows of the record, without what may not be kept of them."""
         if self.record_data == "keep" and not self.hashes:
             return rows
         secrets = self._secrets(item)
@@ -94,13 +94,13 @@ class Privacy:
         return [self._kept(row, secrets, columns) for row in rows]
 
     def rejected(self, item: object, position: int) -> str:
-        """The text that may be kept of a record that is rejected."""
+        """Return the text that may be kept of a record that is rejected."""
         if self.record_data == "drop":
             return json_text({"dropped": True, "position": position})
         return json_text({"hashed": self._digest(item)} if self.hashes else item)
 
     def _names(self, item: dict[str, Any], level: dict[str, Any]) -> Collection[str]:
-        """The cells to be hashed of a level of the record."""
+        """Return the cells to be hashed of a level of the record."""
         if not self.hashes_all:
             return self.hash_columns & level.keys()
         return [
@@ -114,7 +114,7 @@ class Privacy:
         return level | {name: self._digest(value) for name, value in named.items()}
 
     def _hash_errors(self, cells: dict[str, Any], secrets: Secrets, *, spare: Collection[str]) -> None:
-        """Afterwards no cell whose name tells of errors quotes a hashed one."""
+        """Hash what quotes a hashed cell in cells whose name tells of errors."""
         for name, value in cells.items():
             if not value or name in spare or not _TELLS_OF_ERRORS.search(name):
                 continue
@@ -130,7 +130,7 @@ class Privacy:
         return Secrets(level[name] for level in _levels(item) for name in self._hidden(item, level))
 
     def _hidden(self, item: dict[str, Any], level: dict[str, Any]) -> Collection[str]:
-        """The cells of a level of the record that are hashed or dropped."""
+        """Return the cells of a level of the record that are hashed or dropped."""
         hashed = self._names(item, level)
         if self.record_data == "keep":
             return hashed
@@ -151,7 +151,7 @@ class Privacy:
 
 
 def names_of_cells(item: dict[str, Any]) -> Iterator[str]:
-    """The names of the columns that the record has."""
+    """Return the names of the columns that the record has."""
     return (name for level in _levels(item) for name in level if _is_cell(item, level, name))
 
 
@@ -163,7 +163,7 @@ def _is_cell(item: dict[str, Any], level: dict[str, Any], name: str) -> bool:
 
 
 def _levels(item: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Where cells stand: beside the record's own keys, and under `data`."""
+    """Yield where cells stand: beside the record's own keys, and under `data`."""
     yield item
     if isinstance(item.get("data"), dict):
         yield item["data"]

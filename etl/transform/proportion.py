@@ -32,7 +32,7 @@ class Proportion:
         return Rows(item, self._reserve)
 
     def keep(self, rows: "Rows") -> None:
-        """Afterwards the item's rows are there to stay; what a rejected one took is free again."""
+        """Keep the item's rows counted; what a rejected one took is free again."""
         self._reserve -= rows.excess
 
 
@@ -44,7 +44,7 @@ class Rows:
         self._bytes = 0
 
     def add(self, number: int) -> None:
-        """Afterwards so many bytes more count; raises OutOfProportionError where they are too many."""
+        """Count so many bytes more; raises OutOfProportionError where they are too many."""
         self._bytes += number
         # The size is asked for only where it may matter: most items become next to nothing.
         if self._bytes > LITTLE_BYTES and self.excess > self._reserve:

@@ -51,7 +51,7 @@ class Secrets:
         self._long_whole = [part for part in self._whole if len(part) >= SHORT]
 
     def in_text(self, text: str) -> bool:
-        """True if the text quotes a cell or a part of one, or if that cannot be told."""
+        """Tell whether the text quotes a cell or a part of one, or if that cannot be told."""
         form = _plain(text)
         return (
             self._is_vague
@@ -61,7 +61,7 @@ class Secrets:
         )
 
     def in_name(self, name: str) -> bool:
-        """True if a code, an id or a column's name quotes a cell, or a word of one as a word of its own."""
+        """Tell whether a code, an id or a column's name quotes a cell, or a word of one as a word of its own."""
         form = _plain(name)
         return (
             form.is_unclear
@@ -119,7 +119,7 @@ def _plain(text: str) -> _Form:
 
 
 def _unescaped(text: str) -> Iterator[str]:
-    """The text, and what it becomes as escapes are undone again and again, as far as that is looked at."""
+    """Yield the text, and what it becomes as escapes are undone again and again, as far as that is looked at."""
     yield text
     for _ in range(MAX_ESCAPES):
         plainer = _unescape(text)
@@ -141,7 +141,7 @@ def _character(escape: re.Match[str]) -> str:
 
 
 def _level(text: str) -> str:
-    """The text without differences of case, width and accents."""
+    """Return the text without differences of case, width and accents."""
     if text.isascii():
         return text.lower()
     # Turkish i, with and without its dot, meets in capitals, German sz in small letters.
@@ -150,7 +150,7 @@ def _level(text: str) -> str:
 
 
 def _texts(value: object) -> Iterator[str]:
-    """Every text and number in the value, blank ones left out."""
+    """Yield every text and number in the value, blank ones left out."""
     pending = [value]
     while pending:
         first = pending.pop()

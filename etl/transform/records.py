@@ -67,7 +67,7 @@ class RecordFlattener:
         self.met: frozenset[str] | None = None
 
     def rows(self, items: Iterable[object]) -> Iterator[FlatRecord | Rejected]:
-        """Yields each record with its errors, in order; how items were cut into pages makes no difference."""
+        """Yield each record with its errors, in order; how items were cut into pages makes no difference."""
         for item in items:
             found = self._flatten(item) if isinstance(item, dict) else "it is no object"
             yield self._rejected(item, found) if isinstance(found, str) else found
@@ -77,7 +77,7 @@ class RecordFlattener:
         return Rejected("import_records", self._import_id, self._privacy.rejected(item, self._position), reason)
 
     def _flatten(self, item: dict[str, Any]) -> FlatRecord | str:
-        """The record with its errors, or why it is rejected."""
+        """Flatten the record and its errors; says why it is rejected, if it is."""
         if self._privacy.named and (met := self._privacy.met(item)) is not None:
             self.met = met | (self.met or frozenset())
         cells = self._privacy.cells(item)
@@ -114,7 +114,7 @@ class RecordFlattener:
         return f"position:{self._position}"
 
     def _free(self, key: str) -> bool:
-        """True if no record has the key yet and it is short enough; it is taken from now on."""
+        """Tell whether no record has the key yet and it is short enough; it is taken from now on."""
         if key in self._taken or len(key.encode()) > MAX_KEY_BYTES:
             return False
         self._taken.add(key)
@@ -122,12 +122,12 @@ class RecordFlattener:
 
 
 def _size(row: RecordErrorRow) -> int:
-    """The characters of a row, and what the row itself takes."""
+    """Return the characters of a row, and what the row itself takes."""
     return _ROW_BYTES + sum(len(value) for value in row if isinstance(value, str | bytes))
 
 
 def _unnested(cells: dict[str, Any]) -> dict[str, Any]:
-    """The cells with those of the object under `data` beside them; twins of a name stay under `data`."""
+    """Un-nest the object under `data` into the cells; twins of a name stay under `data`."""
     nested = cells.get("data")
     if not isinstance(nested, dict):
         return cells
@@ -140,7 +140,7 @@ def _unnested(cells: dict[str, Any]) -> dict[str, Any]:
 
 
 def _take_errors(cells: dict[str, Any]) -> list[Any]:
-    """What the record says about errors, taken out of its cells; `false` and 0 mean none, and stay."""
+    """Take what the record says about errors out of its cells; `false` and 0 mean none, and stay."""
     found = []
     for key in ("error", "errors"):
         value = cells.pop(key, None)
@@ -158,7 +158,7 @@ def _error_rows(record_key: str, errors: list[Any]) -> Iterator[RecordErrorRow]:
 
 
 def _flat(value: object) -> Iterator[Any]:
-    """What stands in lists of lists, in order; nulls, empty texts and empty objects say nothing."""
+    """Yield what stands in lists of lists, in order; nulls, empty texts and empty objects say nothing."""
     pending = [value]
     while pending:
         first = pending.pop()
@@ -177,7 +177,7 @@ def _as_object(error: Any) -> dict[str, Any]:
 
 
 def _error_columns(error: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The columns of an error's rows but for their key, once for each field that the error names."""
+    """Yield the columns of an error's rows but for their key, once for each field that the error names."""
     present = {key: value for key, value in error.items() if value is not None}
     fields = _named_fields(present.pop("fields", None))
     columns = take_all(present, _ERROR)
@@ -197,5 +197,5 @@ def _named_fields(fields: Any) -> list[dict[str, Any]]:
 
 
 def _is_one_field(fields: dict[str, Any]) -> bool:
-    """True if the object describes one field; else its keys are fields, each with what is wrong with it."""
+    """Tell whether the object describes one field; else its keys are fields, each with what is wrong with it."""
     return fields.keys() <= _KEYS_OF_A_FIELD or fields.keys() >= {"name", "description"}

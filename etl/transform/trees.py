@@ -20,7 +20,7 @@ _LABEL = Column(parse_text, ("label", "lable", "value"))
 
 
 def entries(field_key: str, dict_list: list[Any]) -> Iterator[EntryRow | Rejected]:
-    """Yields every node, parents first; one that cannot be keyed is rejected with all that is below it.
+    """Yield every node, parents first; one that cannot be keyed is rejected with all that is below it.
 
     `position` counts siblings as they came, rejected ones, too.
     """
@@ -37,7 +37,7 @@ def entries(field_key: str, dict_list: list[Any]) -> Iterator[EntryRow | Rejecte
 
 
 def _root(field_key: str) -> EntryRow:
-    """What the first level hangs on; no row of the tree itself."""
+    """Return what the first level hangs on; no row of the tree itself."""
     nothing: list[Any] = []
     return EntryRow(
         field_key=field_key,
@@ -92,7 +92,7 @@ def _key(node: Any) -> str | None:
 
 
 def _entry_id(parent_id: str, key: str, *, twin: int) -> str:
-    """The same for the same path, whatever stands beside it; twins are told apart by their order alone.
+    """Return the same for the same path, whatever stands beside it; twins are told apart by their order alone.
 
     The parent's id has a fixed length and the number ends at the slash, so no key can imitate another path.
     """

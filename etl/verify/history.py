@@ -34,7 +34,7 @@ def newest_listed(connection: Connection, account: str) -> datetime | None:
 
 
 def ran_since(connection: Connection, account: str, since: datetime) -> bool:
-    """True if a sync of the account has been at work since the instant."""
+    """Tell whether a sync of the account has been at work since the instant."""
     return bool(connection.scalar(SQL["ran_since"], {"account": account, "since": since}))
 
 
@@ -53,7 +53,7 @@ def compare_history(connection: Connection, account: str) -> Iterator[tuple[str,
 
 @cache
 def _gone(what: Versioned) -> Select[Any]:
-    """Rows that are gone at the source and differ from their last version, or have none."""
+    """Return rows that are gone at the source and differ from their last version, or have none."""
     table, versions = what.table, what.versions
     keys = [versions.c[name] for name in what.keys]
     order = func.row_number().over(partition_by=keys, order_by=versions.c.valid_from.desc())

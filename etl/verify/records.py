@@ -37,7 +37,7 @@ class ImportFinding(NamedTuple):
 
 
 def compare_contents(connection: Connection, account: str, batch: Sequence[Records]) -> Iterator[ImportFinding]:
-    """The imports whose stored records or errors are not exactly these, which are staged for it."""
+    """Yield the imports whose stored records or errors are not exactly these, which are staged for it."""
     load.stage(
         connection, account, [load.Content(r.link.import_id, r.rows or (), r.errors, finished=False) for r in batch]
     )
@@ -48,7 +48,7 @@ def compare_contents(connection: Connection, account: str, batch: Sequence[Recor
 
 
 def summed_up(import_id: str, records: Records, found: Sequence[RecordFinding]) -> ImportFinding:
-    """What the differences of an import's records come to."""
+    """Return what the differences of an import's records come to."""
     read, kinds = len(records.rows or ()), Counter(each.kind for each in found if each.column is None)
     return _import_finding(import_id, read=read, stored=read - kinds["missing"] + kinds["extra"])
 
@@ -62,7 +62,7 @@ def _import_finding(import_id: str, *, read: int, stored: int) -> ImportFinding:
 def compare_records(
     connection: Connection, account: str, records: Records, refused: Collection[str] = ()
 ) -> list[RecordFinding]:
-    """How the stored records of one import, and their errors, differ from these.
+    """Return how the stored records of one import, and their errors, differ from these.
 
     The records of the refused keys are not told to the database: they differ from what it has.
     """
@@ -81,7 +81,7 @@ def compare_records(
 
 
 def compare_storable(connection: Connection, account: str, records: Records) -> list[RecordFinding]:
-    """The same for an import of which the database cannot take in every record, or not even the id."""
+    """Return the same for an import of which the database cannot take in every record, or not even the id."""
 
     def take_in(rows: Sequence[Any]) -> None:
         connection.execute(SQL["take_in"], {"rows": json_text(rows)})
@@ -96,7 +96,7 @@ def compare_storable(connection: Connection, account: str, records: Records) -> 
 
 
 def _told(records: Records) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """The records and their errors, as JSON has them."""
+    """Return the records and their errors, as JSON has them."""
     return [*map(told_record, records.rows or ())], [*map(told_error, records.errors)]
 
 

@@ -69,7 +69,7 @@ class Session:
 
 @contextmanager
 def open_session(url: str, *, stop: threading.Event) -> Iterator[Session]:
-    """Inside, the warehouse can be read; a stop ends the statement under way."""
+    """Open a session that can read the warehouse; a stop ends the statement under way."""
     closed = threading.Event()
     with translated(), _connected(url, read_only=True) as connection, _staging(url) as staging:
         with rights.named(connection, rights.lacking_to_read):
@@ -89,7 +89,7 @@ def _connected(url: str, *, read_only: bool) -> Connection:
 
 @contextmanager
 def _staging(url: str) -> Iterator[Connection | None]:
-    """A session with temporary tables; None on a standby, behind a pooler, or where the role may have none."""
+    """Open a session with temporary tables; None on a standby, behind a pooler, or where the role may have none."""
     with ExitStack() as closing:
         try:
             session = closing.enter_context(_connected(url, read_only=False))

@@ -46,7 +46,7 @@ def verify_accounts(
     warehouse: str | None = None,
     show: Callable[[Progress], None] = lambda _: None,
 ) -> Verification:
-    """How the warehouse, which people call `warehouse`, differs from the source.
+    """Verify the warehouse, which people call `warehouse`, against the source.
 
     `deep` names each record and column, and looks for damage in what the source can no longer be asked for.
     """
@@ -123,23 +123,23 @@ class Comparison:
 
     @contextmanager
     def resource(self, name: str) -> Iterator[None]:
-        """Inside, whatever fails ends this resource alone."""
+        """Contain whatever fails inside: it ends this resource alone."""
         self.progress(name)
         with contained(self.verification, self.session, self.name, resource=name):
             yield
 
     def fail(self, error: EtlError, *, resource: str, import_id: str | None = None) -> None:
-        """Afterwards the error is among the failures."""
+        """Note the error among the failures."""
         self.verification.fail(self.name, error, resource=resource, import_id=import_id)
 
     def note(self, resource: str, findings: Iterable[Finding], *, moving: Collection[str] = ()) -> None:
-        """Afterwards the findings are among the differences; what has no history moved if its neighbours did."""
+        """Note the findings as differences; what has no history moved if its neighbours did."""
         for key, path, column, kind in findings:
             judged = kind or ("moved" if key in moving else "different")
             self.verification.differences.append(Difference(self.name, resource, key, path, column, judged))
 
     def count(self, resource: str, number: int) -> None:
-        """Afterwards so many more rows count as compared."""
+        """Count so many more rows as compared."""
         self.verification.compared.setdefault(self.name, Counter())[resource] += number
 
     def progress(self, resource: str, done: int = 0, total: int | None = None) -> None:
@@ -149,7 +149,7 @@ class Comparison:
 
 
 def verify_imports(comparison: Comparison) -> None:
-    """The list is compared column by column; then the records of every import that is here."""
+    """Compare the list column by column; then the records of every import that is here."""
     listing, findings = Listing(), list[Finding]()
     with comparison.resource("imports"):
         listing = read_listing(comparison.source)
@@ -193,14 +193,14 @@ def find_gone(comparison: Comparison, listing: Listing) -> list[Key]:
 
 
 def compare_imports(connection: Connection, *, account: str, listing: Listing, gone: Sequence[Key]) -> list[Finding]:
-    """Inside a transaction: how the stored imports differ from those listed."""
+    """Compare the stored imports with those listed, inside a transaction."""
     rows: dict[Key, bytes] = {(import_id,): row for import_id, row in listing.rows.items()}
     found = compare_rows(connection, IMPORTS, account, rows, newest_listed=newest_listed(connection, account))
     return found + compare_absent(connection, IMPORTS, account, gone)
 
 
 def verify_records(comparison: Comparison, links: Sequence[Link], moving: Collection[str]) -> None:
-    """Records of imports that move, or whose records were still to be loaded, have moved; all others are damage.
+    """Compare records; of imports that move, or were still to be loaded, they have moved; all else is damage.
 
     What differs is read and compared once more if a sync was at work meanwhile, which may have brought it.
     """
@@ -213,12 +213,12 @@ def verify_records(comparison: Comparison, links: Sequence[Link], moving: Collec
 
 
 def sync_was_at_work(comparison: Comparison) -> bool:
-    """True if a sync may have written since the verification began."""
+    """Tell whether a sync may have written since the verification began."""
     return comparison.session.read(ran_since, account=comparison.name, since=comparison.since)
 
 
 def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collection[str]) -> list[Difference]:
-    """How the records of these imports differ; failures are noted."""
+    """Return how the records of these imports differ; failures are noted."""
     found = list[Difference]()
     ids = [link.import_id for link in links]
     pending = comparison.session.read(load.pending_imports, account=comparison.name, ids=ids)
@@ -252,26 +252,26 @@ def compare_together(comparison: Comparison, batch: Sequence[Records]) -> Iterat
 
 
 def compare_batch(comparison: Comparison, batch: Sequence[Records]) -> list[ImportFinding]:
-    """The imports whose records differ: told by temporary tables where there are some, else record by record."""
+    """Return the imports whose records differ: told by temporary tables where there are some, else record by record."""
     if comparison.session.can_stage:
         return comparison.session.stage(lambda connection: [*compare_contents(connection, comparison.name, batch)])
     return sum_up_each(comparison, batch)
 
 
 def sum_up_each(comparison: Comparison, batch: Sequence[Records]) -> list[ImportFinding]:
-    """The imports whose records differ, told record by record."""
+    """Return the imports whose records differ, told record by record."""
     return [summed_up(records.link.import_id, records, found) for records, found in compare_singly(comparison, batch)]
 
 
 def compare_each(comparison: Comparison, batch: Sequence[Records]) -> Iterator[Difference]:
-    """Every record that differs from the source's, is missing, or is one too many."""
+    """Yield every record that differs from the source's, is missing, or is one too many."""
     for records, found in compare_singly(comparison, batch):
         for path, column, kind in found:
             yield Difference(comparison.name, "import_records", records.link.import_id, path, column, kind)
 
 
 def compare_singly(comparison: Comparison, batch: Sequence[Records]) -> Iterator[tuple[Records, list[RecordFinding]]]:
-    """The imports whose records differ, with what differs; one that cannot be compared has failed."""
+    """Yield the imports whose records differ, with what differs; one that cannot be compared has failed."""
     for records in batch:
         try:
             found = compare_one(comparison, records)
@@ -291,7 +291,7 @@ def compare_one(comparison: Comparison, records: Records) -> list[RecordFinding]
 
 
 def verify_case_fields(comparison: Comparison) -> None:
-    """Fields and the entries of their dictionaries are compared column by column."""
+    """Compare fields and the entries of their dictionaries column by column."""
     with comparison.resource("case_fields"):
         fields = read_case_fields(comparison.source)
         found, entries = comparison.session.read(compare_case_fields, account=comparison.name, fields=fields)
@@ -306,7 +306,7 @@ def verify_case_fields(comparison: Comparison) -> None:
 def compare_case_fields(
     connection: Connection, *, account: str, fields: CaseFields
 ) -> tuple[list[Finding], list[Finding]]:
-    """Inside a transaction: how the stored fields and entries differ from the source's."""
+    """Compare the stored fields and entries with the source's, inside a transaction."""
     found = compare_rows(connection, CASE_FIELDS, account, fields.rows)
     entries = compare_rows(connection, ENTRIES, account, fields.entries)
     if fields.reading.is_whole:
@@ -320,7 +320,7 @@ def compare_case_fields(
 
 
 def verify_history(comparison: Comparison) -> None:
-    """What the source can no longer be asked for is held against its own history; what is known is not said again."""
+    """Hold what the source can no longer be asked for against its own history; what is known is not said again."""
     known = {
         (found.resource, found.key) for found in comparison.verification.differences if found.account == comparison.name
     }

@@ -33,7 +33,7 @@ class Difference(NamedTuple):
     rows: Rows | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """One of the `differences` that `verify --json` prints."""
+        """Return one of the `differences` that `verify --json` prints."""
         return self._asdict() | {"rows": self.rows and self.rows._asdict()}
 
 
@@ -47,7 +47,7 @@ class Verification:
     warehouse: str | None = None
 
     def fail(self, account: str, error: EtlError, *, resource: str | None, import_id: str | None = None) -> None:
-        """Afterwards the error is among the failures."""
+        """Note the error among the failures."""
         self.failures.append(Failure(account, resource, import_id, error.exit_code, str(error)))
 
     @property
@@ -66,7 +66,7 @@ class Verification:
         return PARTLY_DONE if compared_anything else self.failures[0].exit_code
 
     def to_json(self) -> dict[str, Any]:
-        """The object that `verify --json` prints."""
+        """Return the object that `verify --json` prints."""
         return {
             "warehouse": self.warehouse,
             "level": self.level,

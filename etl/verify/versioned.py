@@ -61,7 +61,7 @@ def compare_rows(
     *,
     newest_listed: datetime | None = None,
 ) -> list[Finding]:
-    """How the warehouse differs from these rows of the source, each a JSON object by its key.
+    """Return how the warehouse differs from these rows of the source, each a JSON object by its key.
 
     An import that is older than one that a complete listing has brought must be known. What the database cannot take
     in cannot be there.
@@ -82,7 +82,7 @@ def compare_rows(
 def _refused_findings(
     connection: Connection, what: Versioned, account: str, refused: Mapping[Key, bytes]
 ) -> list[Finding]:
-    """The rows that the database cannot take in differ from those of their keys, or are missing."""
+    """Return the rows that the database cannot take in differ from those of their keys, or are missing."""
     if not refused:
         return []
     statement = select(*(what.table.c[name] for name in what.keys)).where(what.table.c.account == ACCOUNT, ~what.gone)
@@ -94,7 +94,7 @@ def _refused_findings(
 
 
 def compare_absent(connection: Connection, what: Versioned, account: str, keys: Sequence[Key]) -> list[Finding]:
-    """Why rows stand here that the source lacks: it had them at the last sync, or nobody ever saw them there."""
+    """Return why rows stand here that the source lacks: it had them at the last sync, or nobody ever saw them there."""
     rows = connection.execute(_absent(what), {"account_name": account, **list_parameters(what, keys)})
     return [Finding(row.key, row.path, None, "moved" if row.has_version else "extra") for row in rows]
 
@@ -162,7 +162,7 @@ def _conditions(what: Versioned, incoming: FromClause) -> Iterator[dict[str, Col
 
 
 def names_of(conditions: Mapping[str, ColumnElement[bool]]) -> ColumnElement[Any]:
-    """The names whose condition holds, as an array."""
+    """Return the names whose condition holds, as an array."""
     names = [case((condition, literal(name, Text))) for name, condition in conditions.items()]
     listed: array[Any] = array(names, type_=Text)
     return func.array_remove(listed, null(), type_=ARRAY(Text))

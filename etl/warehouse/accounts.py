@@ -22,7 +22,7 @@ TABLES = tuple(table for table in metadata.sorted_tables if "account" in table.c
 
 
 def stored_accounts(connection: Connection) -> list[str]:
-    """The names of all accounts that have a row in any table, found by one look each into the tables' keys."""
+    """Return the names of all accounts that have a row in any table, found by one look each into the tables' keys."""
     return sorted(connection.scalars(union(*map(_accounts_in, TABLES))))
 
 
@@ -34,7 +34,7 @@ def _accounts_in(table: Table) -> Select[tuple[str]]:
 
 
 def rows_of(connection: Connection, account: str) -> dict[str, int]:
-    """How many rows each table has of the account; tables without any are left out."""
+    """Return how many rows each table has of the account; tables without any are left out."""
     counted = {
         table.name: connection.scalar(select(func.count()).select_from(table).where(table.c.account == account)) or 0
         for table in TABLES
@@ -50,7 +50,7 @@ def require_stored(connection: Connection, account: str) -> None:
 
 
 def rename_account(engine: Engine, old: str, new: str, *, stop: threading.Event) -> dict[str, int]:
-    """Afterwards all that was stored of `old` is stored of `new`; says how many rows of which tables."""
+    """Rename the account in all that is stored of it; says how many rows of which tables."""
 
     def rename(connection: Connection) -> dict[str, int]:
         require_stored(connection, old)
@@ -67,7 +67,7 @@ def rename_account(engine: Engine, old: str, new: str, *, stop: threading.Event)
 
 
 def forget_account(engine: Engine, account: str, *, stop: threading.Event) -> dict[str, int]:
-    """Afterwards nothing is stored of the account; says how many rows of which tables are gone."""
+    """Delete all that is stored of the account; says how many rows of which tables are gone."""
 
     def forget(connection: Connection) -> dict[str, int]:
         require_stored(connection, account)

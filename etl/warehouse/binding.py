@@ -28,24 +28,24 @@ class Origin(NamedTuple):
 
     @classmethod
     def of(cls, settings: AccountSettings) -> Self:
-        """Where these settings lead."""
+        """Return where these settings lead."""
         client_id = None if settings.token_url_names_account else settings.client_id
         return cls(_plain(settings.api_url), _plain(settings.token_url), client_id)
 
     def is_at(self, other: "Origin") -> bool:
-        """True if both have the same addresses."""
+        """Tell whether both have the same addresses."""
         return (self.api_url, self.token_url) == (other.api_url, other.token_url)
 
 
 def origin_of(connection: Connection, account: str) -> Origin | None:
-    """What the account is bound to; None if it was never read, or only by a version that did not bind."""
+    """Return what the account is bound to; None if it was never read, or only by a version that did not bind."""
     columns = (accounts.c.api_url, accounts.c.token_url, accounts.c.client_id)
     found = connection.execute(select(*columns).where(accounts.c.account == account)).one_or_none()
     return None if found is None else Origin(*found)
 
 
 def bind(connection: Connection, account: str, origin: Origin) -> None:
-    """Afterwards the account is bound to this source; nothing is written if it was."""
+    """Bind the account to this source; nothing is written if it was."""
     statement = upsert_into(accounts).values(account=account, **origin._asdict())
     names = Origin._fields
     differs = tuple_(*(accounts.c[name] for name in names)).is_distinct_from(
@@ -68,7 +68,7 @@ def require_same_place(account: str, bound: Origin | None, origin: Origin) -> No
 
 
 def _plain(url: str) -> str:
-    """The address in the one spelling of all that mean the same."""
+    """Return the address in the one spelling of all that mean the same."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = "" if parts.port in {None, _PORTS.get(parts.scheme)} else f":{parts.port}"

@@ -40,7 +40,7 @@ IN_STATEMENT_MODE = (
 def open_engine(
     url: str, *, application_name: str = "talkdesk-etl", read_only: bool = False, pool: type[Pool] = NullPool
 ) -> Engine:
-    """An engine whose every transaction begins with the contract of a session, and its execution option `also`.
+    """Return an engine whose every transaction begins with the contract of a session, and its execution option `also`.
 
     Without a pool: one process needs one connection, and a dead one must not come back. Nothing is reset: a connection
     that comes back is closed, and one that was lost could only complain.
@@ -61,7 +61,7 @@ def open_engine(
 
 
 def _begin_in_session(connection: Connection, *, read_only: bool) -> None:
-    """A transaction in another process than the session's would not be under the session's lock."""
+    """Begin a transaction; in another process than the session's it would not be under the session's lock."""
     driver = driver_of(connection)
     try:
         pid = settings.begin(driver, read_only=read_only, also=connection.get_execution_options().get("also"))
@@ -78,7 +78,7 @@ def _require_pid(connection: Connection, pid: int) -> None:
 
 
 def driver_of(connection: Connection) -> "psycopg.Connection[Any]":
-    """The driver's connection inside."""
+    """Return the driver's connection inside."""
     driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
     return driver
 
@@ -110,7 +110,7 @@ def close(connection: Connection) -> None:
 
 
 def _dial(url: str, application_name: str, *, read_only: bool) -> "psycopg.Connection[Any]":
-    """A connection whose server has answered: a pooler takes calls for a server that is silent."""
+    """Return a connection whose server has answered: a pooler takes calls for a server that is silent."""
     given = conninfo_to_dict(url)
     wanted: dict[str, str | int] = {**NETWORK, "application_name": application_name}
     defaults = {name: value for name, value in wanted.items() if name not in given}

@@ -11,7 +11,7 @@ RESOURCES = tuple(resource for part in PARTS.values() for resource in part)
 
 
 def resources_of(parts: Iterable[str]) -> tuple[str, ...]:
-    """The resources of these parts."""
+    """Return the resources of these parts."""
     return tuple(resource for part in parts for resource in PARTS[part])
 
 
@@ -37,7 +37,7 @@ class Counts:
     rejected: int = 0
 
     def add(self, other: "Counts") -> None:
-        """Afterwards the other counts are included."""
+        """Add the other counts."""
         for field in fields(self):
             setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
 
@@ -47,7 +47,7 @@ class Counts:
         return self.inserted + self.updated + self.unchanged + self.removed + self.rejected
 
     def to_json(self) -> dict[str, int]:
-        """The counts by name, as `sync --json` prints them."""
+        """Return the counts by name, as `sync --json` prints them."""
         return asdict(self)
 
 
@@ -65,5 +65,5 @@ class Traffic:
     waiting_seconds: float = 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """The figures by name, seconds to the millisecond."""
+        """Return the figures by name, seconds to the millisecond."""
         return {name: round(value, 3) for name, value in asdict(self).items()}

@@ -56,17 +56,17 @@ class Guard:
         self.standby_is_gone = False
 
     def start(self) -> None:
-        """Afterwards the session is watched."""
+        """Watch the session from now on."""
         for watch in (self._watch_the_stop, self._watch_the_server):
             threading.Thread(target=watch, daemon=True).start()
 
     def closing(self) -> None:
-        """From now on nothing is cancelled: the run is being closed, and has a moment for it after a stop."""
+        """Cancel nothing from now on: the run is being closed, and has a moment for it after a stop."""
         with self._cancelling:  # a late cancel would strike the run's last statement
             self._closing.set()
 
     def close(self) -> None:
-        """Afterwards nothing is watched."""
+        """Watch nothing any more."""
         self._closed.set()
 
     @property
@@ -93,7 +93,7 @@ class Guard:
             _hang_up(self._session())
 
     def _watch_the_server(self) -> None:
-        """A statement may take its time; a server that answers nobody else either is gone."""
+        """Hang up on a server that answers nobody else either; a statement may take its time."""
         while not self._closed.wait(SILENT_SECONDS):
             watched = self._session()
             if watched is None or watched.driver.info.transaction_status is not TransactionStatus.ACTIVE:
@@ -105,7 +105,7 @@ class Guard:
                     _hang_up(watched)
 
     def _watch_the_standby(self, watched: Watched, wait_event: object = None, since: object = None) -> None:
-        """A commit that waits for a standby is done on the primary; what it waits for may never come."""
+        """Bound a commit that waits for a standby: it is done on the primary, and what it waits for may never come."""
         if wait_event != "SyncRep":
             self._commit = None
         elif self._commit is None or self._commit[0] != since:

@@ -25,7 +25,7 @@ class RunKey(NamedTuple):
 
 
 def start_run(connection: Connection, run: RunKey, *, window: Window | None, options: dict[str, Any]) -> int:
-    """Afterwards the run is on record as running, and no older run of the account is; says how many had died.
+    """Record the run as running; no older run of the account still is, and it says how many had died.
 
     Running this again, after a lost connection, changes nothing.
     """
@@ -51,7 +51,7 @@ def start_run(connection: Connection, run: RunKey, *, window: Window | None, opt
 def save_resource(
     connection: Connection, run: RunKey, resource: str, *, counts: Counts, traffic: Traffic, complete: bool
 ) -> None:
-    """Afterwards the resource's counts are on record."""
+    """Record the resource's counts."""
     values = {**asdict(counts), **asdict(traffic), "complete": complete}
     statement = upsert_into(sync_run_resources).values(
         account=run.account, run_id=run.run_id, resource=resource, **values
@@ -60,21 +60,21 @@ def save_resource(
 
 
 def finish_run(connection: Connection, run: RunKey, *, outcome: str, error: str | None) -> bool:
-    """Afterwards the run is closed with its outcome; False if it is not on record."""
+    """Close the run with its outcome; False if it is not on record."""
     mine = (sync_runs.c.account == run.account, sync_runs.c.run_id == run.run_id)
     closed = update(sync_runs).where(*mine).values(outcome=outcome, error=error, finished_at=func.now())
     return bool(write(connection, closed))
 
 
 def seconds_since_listing(connection: Connection, account: str) -> float | None:
-    """Seconds since the start of the newest run that read the whole list of imports; None if there was none."""
+    """Return seconds since the start of the newest run that read the whole list of imports; None if there was none."""
     with _by_look_ups(connection):
         found = connection.scalar(statement("seconds_since_listing"), {"account": account})
     return None if found is None else float(found)
 
 
 def fold_runs(connection: Connection, account: str, keep: timedelta) -> None:
-    """Afterwards the runs older than `keep` have left the ledger, but for those that still tell of now.
+    """Fold the runs older than `keep`: they leave the ledger, but for those that still tell of now.
 
     The views answer as before: what the gaps need is folded first. Nothing is written if nothing is that old.
     """
@@ -88,7 +88,7 @@ def fold_runs(connection: Connection, account: str, keep: timedelta) -> None:
 
 @contextmanager
 def _by_look_ups(connection: Connection) -> Iterator[None]:
-    """Inside, few runs are found one by one; without nested loops the server would read the whole ledger for them."""
+    """Allow nested loops inside: few runs are found one by one, else the server would read the whole ledger."""
     before = connection.scalar(select(func.current_setting("enable_nestloop")))
     connection.execute(select(func.set_config("enable_nestloop", "on", True)))  # noqa: FBT003 - of Postgres
     yield

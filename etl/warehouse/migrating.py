@@ -42,7 +42,7 @@ def _alembic(output: io.StringIO | None = None) -> Any:
 
 
 def migrate(url: str) -> tuple[str | None, str]:
-    """Afterwards the schema is at head; nothing is touched if it was. Says the revision before and after."""
+    """Migrate the schema to head; nothing is touched if it was. Says the revision before and after."""
     from alembic import command  # noqa: PLC0415 - see _alembic
 
     with translated(), open_engine(url, application_name="talkdesk-etl migrate").connect() as connection:
@@ -62,7 +62,7 @@ def migrate(url: str) -> tuple[str | None, str]:
 
 
 def _failed(connection: Connection, error: DBAPIError) -> str:
-    """Why a migration failed, what it met, and, where rights were lacking, the statements that give them."""
+    """Return why a migration failed, what it met, and, where rights were lacking, the statements that give them."""
     met = sqlstates.object_met(error)
     said = f"the migration met: {met}" if met else "the migration failed"
     if isinstance(error.orig, pg.InsufficientPrivilege) and (lacking := rights.lacking_to_migrate(connection)):
@@ -71,7 +71,7 @@ def _failed(connection: Connection, error: DBAPIError) -> str:
 
 
 def migration_sql(since: str = BASE) -> str:
-    """The SQL that brings a schema of that revision to head, by default an empty database; nothing if it is there."""
+    """Return the SQL from that revision to head, by default from an empty database; nothing if it is there."""
     from alembic import command  # noqa: PLC0415 - see _alembic
 
     if since not in (known := {BASE, *_known()}):
@@ -86,7 +86,7 @@ def migration_sql(since: str = BASE) -> str:
 
 
 def stored_revision(url: str) -> str:
-    """The revision of the warehouse, `base` if it was never migrated."""
+    """Return the revision of the warehouse, `base` if it was never migrated."""
     with (
         translated(),
         open_engine(url, read_only=True).connect() as connection,
@@ -112,7 +112,7 @@ def revision(connection: Connection) -> str | None:
 
 
 def _state(connection: Connection) -> tuple[set[str], list[str | None] | None]:
-    """Which of our tables are there, and what Alembic's table says; None without such a table."""
+    """Return which of our tables are there, and what Alembic's table says; None without such a table."""
     connection.rollback()
     try:
         there = set(connection.scalars(statement("tables_there"), {"names": list(_names())}))

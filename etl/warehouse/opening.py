@@ -54,7 +54,7 @@ def warn_of_embedded(settings: WarehouseSettings) -> None:
 
 
 def _readable(url: str) -> str:
-    """The URL if libpq can read it; its own complaint may quote a secret, so it is not passed on."""
+    """Return the URL if libpq can read it; its own complaint may quote a secret, so it is not passed on."""
     try:
         conninfo_to_dict(url)
     except psycopg.ProgrammingError:
@@ -64,7 +64,7 @@ def _readable(url: str) -> str:
 
 @contextmanager
 def read_only(url: str) -> Iterator[Connection]:
-    """A connection to a schema at head, on which nothing can be written."""
+    """Open a connection to a schema at head, on which nothing can be written."""
     with (
         translated(),
         open_engine(url, read_only=True).connect() as connection,

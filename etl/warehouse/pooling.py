@@ -78,7 +78,7 @@ def _require_kept(session: Connection, mine: Served, add: Callable[[], Served | 
 
 
 def _add(others: list[Connection], connect: Callable[[], Connection], stop: threading.Event) -> Served | None:
-    """Afterwards one more holds a server connection, unless it would have to wait for it, or is turned away."""
+    """Add one more that holds a server connection, unless it would have to wait, or is turned away."""
 
     def connected() -> tuple[Connection, Served]:
         connection = connect()
@@ -99,5 +99,5 @@ def _in_time(call: Callable[[], T], stop: threading.Event, discard: Callable[[T]
 
 
 def _served(connection: Connection) -> Served:
-    """Inside a transaction, which stays open: as long as it is, nobody else is served by that process."""
+    """Ask which process serves us, in a transaction that stays open: as long as it is, it serves nobody else."""
     return Served(*connection.execute(statement("served")).one())

@@ -27,7 +27,7 @@ DELETED_FROM = frozenset(
 
 @contextmanager
 def named(connection: Connection, lacking: Callable[[Connection], list[str]]) -> Iterator[None]:
-    """Inside, a refusal names the rights that the role lacks, if it lacks any; no transaction may be open around it."""
+    """Name the rights that the role lacks, if any, in a refusal inside; no transaction may be open around it."""
     try:
         yield
     except (DBAPIError, psycopg.Error, Denied) as error:
@@ -42,7 +42,7 @@ def named(connection: Connection, lacking: Callable[[Connection], list[str]]) ->
 
 
 def lacking_to_sync(connection: Connection) -> list[str]:
-    """The statements; a role that may create the schema has all rights in it afterwards."""
+    """Return the statements; a role that may create the schema has all rights in it afterwards."""
     needed = [
         (table.name, right)
         for table in metadata.sorted_tables
@@ -53,7 +53,7 @@ def lacking_to_sync(connection: Connection) -> list[str]:
 
 
 def lacking_to_delete(connection: Connection) -> list[str]:
-    """The statements for deleting from every table, whatever else a sync would need."""
+    """Return the statements for deleting from every table, whatever else a sync would need."""
     tables = [table.name for table in metadata.sorted_tables]
     lacking = _lacking(connection, "lacking_to_sync", tables=tables, rights=["DELETE"] * len(tables))
     return [line for line in lacking if "DELETE" in line]
@@ -65,7 +65,7 @@ def lacking_to_read(connection: Connection) -> list[str]:
 
 
 def lacking_to_migrate(connection: Connection) -> list[str]:
-    """The statements; what is there may be changed by its owner alone."""
+    """Return the statements; what is there may be changed by its owner alone."""
     return _lacking(connection, "lacking_to_migrate")
 
 

@@ -73,7 +73,7 @@ class Warehouse:
         self.is_gone = False
 
     def open(self) -> None:
-        """Afterwards this session is connected, at head, and holds the account's lock; else an error says why.
+        """Open the session: connected, at head, under the account's advisory lock; else an error says why.
 
         Nobody waits for a database that was never there; a session that was ended is begun again.
         """
@@ -86,12 +86,12 @@ class Warehouse:
         self._guard.closing()
 
     def close(self) -> None:
-        """Afterwards the lock is free."""
+        """Close the session; the lock is free."""
         self._guard.close()
         self._disconnect()
 
     def transact(self, unit: Callable[Concatenate[Connection, P], T], *arguments: P.args, **named: P.kwargs) -> T:
-        """What the unit returns when called with the connection and the arguments, committed.
+        """Commit the unit, called with the connection and the arguments, and return what it returns.
 
         The unit runs again after a lost connection, unless it had been committed, and after a deadlock.
         """
@@ -117,7 +117,7 @@ class Warehouse:
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Inside, errors of the driver become ours."""
+        """Translate errors of the driver inside into ours."""
         with translated():
             try:
                 yield
@@ -155,7 +155,7 @@ class Warehouse:
         return result
 
     def _reconnect(self, seconds: float, may_pass: Callable[[BaseException], bool]) -> Connection:
-        """A session under the lock, a new one under the same lock if there was one before."""
+        """Return a session under the lock, a new one under the same lock if there was one before."""
         ends = time.monotonic() + seconds
         retrying = Retrying(
             retry=retry_if_exception(lambda error: may_pass(error) and not self._guard.halt.is_set()),
@@ -180,7 +180,7 @@ class Warehouse:
         return connection
 
     def _dial(self, seconds: float) -> Connection:
-        """A connection, nothing more; afterwards it is known whether the database can be reached."""
+        """Return a connection, nothing more; afterwards it is known whether the database can be reached."""
         try:
             connection = in_background(self._engine.connect, stop=self._guard.halt, seconds=seconds, discard=close)
         except TimeoutError:
@@ -193,7 +193,7 @@ class Warehouse:
         return connection
 
     def _prepare(self, connection: Connection) -> None:
-        """The session is our own, bears the run's name, is at head and holds the lock of the run that is on record."""
+        """Prepare the session: it is our own, named after the run, at head, and holds the lock of the run on record."""
         self._watched = Watched(driver_of(connection), driver_of(connection).info.backend_pid)
         self._witness = pooling.require_own_session(connection, self._engine.connect, stop=self._guard.halt)
         pid = connection.info[SESSION_PID] = settings.keep(driver_of(connection))
@@ -254,7 +254,7 @@ def _set(name: str, value: str, *, is_local: bool) -> Any:
 
 
 def _has_committed(connection: Connection, xid: str | None) -> bool:
-    """What became of the transaction; its session has ended, for its lock is ours."""
+    """Return what became of the transaction; its session has ended, for its lock is ours."""
     if xid is None:
         return False
     try:
@@ -265,7 +265,7 @@ def _has_committed(connection: Connection, xid: str | None) -> bool:
 
 
 def _holder(connection: Connection, lock: str) -> str:
-    """The run that holds the lock, unless its session belongs to a role that we may not see."""
+    """Return the run that holds the lock, unless its session belongs to a role that we may not see."""
     with connection.begin():
         found = connection.execute(statement("lock_holder"), {"lock": lock}).first()
     if found is None:

@@ -207,7 +207,7 @@ PIN = """
 
 
 def begin(driver: "psycopg.Connection[Any]", *, read_only: bool, also: Mapping[str, str] | None = None) -> int:
-    """Afterwards a transaction is open in which the contract holds; says which process of the server it runs in.
+    """Begin a transaction in which the contract holds; says which process of the server it runs in.
 
     What lasts no longer than the transaction holds behind a pooler, too, and leaves nothing in its sessions.
     """
@@ -217,7 +217,7 @@ def begin(driver: "psycopg.Connection[Any]", *, read_only: bool, also: Mapping[s
 
 
 def keep(driver: "psycopg.Connection[Any]") -> int:
-    """Afterwards the contract holds until the session ends, also between its transactions; says its process."""
+    """Keep the contract until the session ends, also between its transactions; says its process."""
     with suppress(pg.InvalidParameterValue), driver.transaction():  # a server on Windows cannot look after its clients
         _pin(driver, {"client_connection_check_interval": "500ms"}, is_local=False)
     with driver.transaction():

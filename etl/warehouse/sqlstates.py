@@ -70,7 +70,7 @@ class Denied(DatabaseError):
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Inside, an error of the driver becomes a `DatabaseError`, or `NotStorable`, in one line that says what to do."""
+    """Translate an error of the driver into a `DatabaseError`, or `NotStorable`: one line that says what to do."""
     try:
         yield
     except (DBAPIError, psycopg.Error) as error:
@@ -85,18 +85,18 @@ def _kind(error: BaseException) -> type[EtlError]:
 
 
 def driver_error(error: BaseException) -> psycopg.Error | None:
-    """The psycopg error inside, if there is one."""
+    """Return the psycopg error inside, if there is one."""
     original = error.orig if isinstance(error, DBAPIError) else error
     return original if isinstance(original, psycopg.Error) else None
 
 
 def is_denied(error: BaseException) -> bool:
-    """True if the role lacks a right."""
+    """Tell whether the role lacks a right."""
     return isinstance(error, Denied) or getattr(driver_error(error), "sqlstate", None) == "42501"
 
 
 def is_lost(error: BaseException) -> bool:
-    """True if the connection is gone, so that a new one may do."""
+    """Tell whether the connection is gone, so that a new one may do."""
     found = driver_error(error)
     if found is not None and found.sqlstate:
         return found.sqlstate.startswith(LOST)
@@ -104,19 +104,19 @@ def is_lost(error: BaseException) -> bool:
 
 
 def is_of_the_item(error: BaseException) -> bool:
-    """True if the error is the fault of an item that was being stored, so that others may do."""
+    """Tell whether the error is the fault of an item that was being stored, so that others may do."""
     state = getattr(driver_error(error), "sqlstate", None) or ""
     return bool(state) and (state.startswith(OF_THE_ITEM) or not state.startswith(NOT_OF_THE_ITEM))
 
 
 def may_pass(error: BaseException) -> bool:
-    """True if the same transaction may succeed when it is tried again: lost, or the victim of a deadlock."""
+    """Tell whether the same transaction may succeed when it is tried again: lost, or the victim of a deadlock."""
     found = driver_error(error)
     return is_lost(error) or (found is not None and (found.sqlstate or "").startswith("40"))
 
 
 def describe(error: BaseException) -> str:
-    """One line about a driver's error, without row values or secrets."""
+    """Return one line about a driver's error, without row values or secrets."""
     found = driver_error(error)
     if found is None:
         return "the database reported an error without a name"
@@ -128,7 +128,7 @@ def describe(error: BaseException) -> str:
 
 
 def object_met(error: BaseException) -> str:
-    """What a statement of a migration ran into, in the server's words, which name the object and no row."""
+    """Return what a statement of a migration ran into, in the server's words, which name the object and no row."""
     found = driver_error(error)
     if found is None or not (found.sqlstate or "").startswith(NAMES_OBJECTS):
         return ""

@@ -240,7 +240,7 @@ case_field_entries = Table(
 
 
 def _versions(name: str, columns: list[Column[Any]], comment: str) -> Table:
-    """A history table: one open version per thing, found by instant through a range index."""
+    """Return a history table: one open version per thing, found by instant through a range index."""
     table = Table(name, metadata, *columns, _valid_from(), _valid_to(), comment=comment)
     keys = [c.name for c in table.primary_key if c.name != "valid_from"]
     Index(

@@ -9,12 +9,12 @@ _OPTION = "only_compares"
 
 
 def comparing(engine: Engine) -> Engine:
-    """The same engine, on whose connections nothing is written."""
+    """Return the same engine, on whose connections nothing is written."""
     return engine.execution_options(**{_OPTION: True})
 
 
 def only_compares(connection: Connection) -> bool:
-    """True if nothing is written on this connection, so that the ways that save comparing have nothing to give."""
+    """Tell whether nothing is written on this connection, so that the ways that save comparing have nothing to give."""
     return bool(connection.get_execution_options().get(_OPTION))
 
 
@@ -23,7 +23,7 @@ def write(
     statement: Executable,
     parameters: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
 ) -> int:
-    """Afterwards the statement was executed, unless this connection only compares; says how many rows it wrote."""
+    """Write by the statement, unless this connection only compares; says how many rows."""
     if only_compares(connection):
         return 0
     return connection.execute(statement, parameters).rowcount

@@ -23,7 +23,7 @@ from etl.warehouse.tables import imports
 
 
 def run_demo(*, as_json: bool, stop: threading.Event) -> int:
-    """The sync's exit code; the answer, for people or as JSON, stands on stdout."""
+    """Return the sync's exit code; the answer, for people or as JSON, stands on stdout."""
     settings = config.load_warehouse()
     talk = console(sys.stderr)
     with talk.status("starting PostgreSQL …") as status, opening.warehouse_url(settings) as url:
@@ -39,7 +39,7 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
 
 
 def _known_imports(url: str) -> dict[str, datetime]:
-    """When the imports of earlier demos were created."""
+    """Return when the imports of earlier demos were created."""
     mine = select(imports.c.import_id, imports.c.created_at).where(imports.c.account == ACCOUNT)
     with opening.read_only(url) as connection:
         return {row.import_id: row.created_at for row in connection.execute(mine) if row.created_at}

@@ -155,7 +155,7 @@ def cron_line(when: str, arguments: str) -> str:
 
 
 def _command() -> str:
-    """How this very program is called from here."""
+    """Return how this very program is called from here."""
     found, here = _script(), Path.cwd()
     if shutil.which("talkdesk-etl"):
         return "talkdesk-etl"
@@ -163,7 +163,7 @@ def _command() -> str:
 
 
 def _program() -> str:
-    """How this very program is called from anywhere."""
+    """Return how this very program is called from anywhere."""
     found = _script() or shutil.which("talkdesk-etl")
     return shlex.quote(str(Path(found).absolute())) if found else f"{shlex.quote(sys.executable)} -m etl"
 

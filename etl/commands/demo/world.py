@@ -22,7 +22,7 @@ AGE = timedelta(days=2)
 
 
 def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
-    """The world as it was in the demos before, `known` by the imports they left, and moved on to now."""
+    """Return the world as it was in the demos before, `known` by the imports they left, and moved on to now."""
     now = now.replace(microsecond=0)  # the API tells milliseconds: whole seconds come back from it unharmed
     newest = World(now=now).imports()[0]
     if newest.id not in known:
@@ -38,7 +38,7 @@ def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
 
 
 def _begun(now: datetime) -> World:
-    """A new world with what the README's questions ask for: a file `agents.csv` of which some rows failed."""
+    """Return a new world with what the README's questions ask for: a file `agents.csv` of which some rows failed."""
     world = World(now=now)
     world.add_import(
         id=hex_id(Random("agents")),  # noqa: S311 - see above
@@ -52,7 +52,7 @@ def _begun(now: datetime) -> World:
 
 
 def go_on_once(world: World) -> None:
-    """An option was renamed after the first sync of the first demo, so that there is a history at once."""
+    """Rename an option after the first sync of the first demo, so that there is a history at once."""
     world.rename_entry("drop_down3", ["004"], "Urgent, same day")
 
 

@@ -29,7 +29,7 @@ class Binaries(NamedTuple):
 
 
 def binaries_for(cluster: Cluster) -> Path:
-    """A folder of programs of the data's own major version; of the best one if there are no data yet."""
+    """Return a folder of programs of the data's own major version; of the best one if there are no data yet."""
     wanted = (read_owned(cluster.data, "PG_VERSION", owner=cluster.owner) or "").strip()
     others = []
     for binaries in installed():
@@ -45,7 +45,7 @@ def binaries_for(cluster: Cluster) -> Path:
 
 
 def installed() -> Iterator[Binaries]:
-    """Every PostgreSQL that will do, best first; each is probed when its turn comes."""
+    """Yield every PostgreSQL that will do, best first; each is probed when its turn comes."""
     for folder in _folders():
         match = re.search(r"\(PostgreSQL\) ((\d+)[\w.]*)", _version(folder))
         if match and int(match[2]) >= OLDEST_MAJOR:
@@ -62,7 +62,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _version(folder: Path) -> str:
-    """What the server says of itself; empty if a program is missing or does not run on this machine."""
+    """Return what the server says of itself; empty if a program is missing or does not run on this machine."""
     if not all((folder / program).exists() for program in PROGRAMS):
         return ""
     try:
@@ -73,7 +73,7 @@ def _version(folder: Path) -> str:
 
 
 def _executable(binaries: Binaries, account: Owner | None) -> Path:
-    """The folder itself, or a copy that the account may enter, made once for all homes."""
+    """Return the folder itself, or a copy that the account may enter, made once for all homes."""
     folder = binaries.folder
     if may_enter(account, folder):
         return folder

@@ -47,7 +47,7 @@ def _require_dump(home: Path, file: IO[bytes]) -> None:
 
 
 def _clear(home: Path, url: str) -> None:
-    """Afterwards the schema is gone; it must hold no row. A sync writes its run first, and cannot come between."""
+    """Drop the schema, which must hold no row. A sync writes its run first, and cannot come between."""
     try:
         with psycopg.connect(url) as connection:
             connection.execute("SET LOCAL lock_timeout = '10s'")
@@ -65,7 +65,7 @@ def _clear(home: Path, url: str) -> None:
 
 
 def _run(home: Path, program: str, *arguments: str, **streams: Any) -> tuple[int, str]:
-    """The exit code, and what was said: on stdout if that is piped here, else the first complaint."""
+    """Return the exit code, and what was said: on stdout if that is piped here, else the first complaint."""
     with entered(home) as cluster:
         path = binaries_for(cluster) / program
     if not path.exists():

@@ -26,7 +26,7 @@ OTHERS = """
 
 
 def keep_for_clients(home: Path) -> None:
-    """Afterwards the server in `home`, which must run, stays until its clients have left it."""
+    """Keep the server in `home`, which must run, until its clients have left it."""
     keeper = subprocess.Popen(  # noqa: S603 - this very program
         (sys.executable, "-m", __name__, home),
         cwd="/",

@@ -27,7 +27,7 @@ def open_private(path: Path, flags: int = 0) -> BinaryIO:
 
 
 def read_owned(folder: Path, name: str, *, owner: int) -> str | None:
-    """The first 4 KiB of a file in the folder of the server's account; None if there is no such file.
+    """Return the first 4 KiB of a file in the folder of the server's account; None if there is no such file.
 
     Neither folder nor file is read through a link: root would show that account what only root may see.
     """
@@ -88,7 +88,7 @@ def _planted(path: Path) -> DatabaseError:
 
 
 def try_lock(lock: BinaryIO) -> bool:
-    """True if the lock is ours now, until the file is closed by us and all who inherited it."""
+    """Tell whether the lock is ours now, until the file is closed by us and all who inherited it."""
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -97,7 +97,7 @@ def try_lock(lock: BinaryIO) -> bool:
 
 
 def await_lock(lock: BinaryIO, seconds: float) -> bool:
-    """True if the lock became ours in time."""
+    """Tell whether the lock became ours in time."""
     end = time.monotonic() + seconds
     while not try_lock(lock):
         if time.monotonic() > end:
@@ -108,7 +108,7 @@ def await_lock(lock: BinaryIO, seconds: float) -> bool:
 
 @contextmanager
 def locked(path: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """Inside, nobody else holds this lock."""
+    """Hold this lock inside, alone."""
     with open_private(path) as lock:
         if not await_lock(lock, patience):
             raise DatabaseError(f"another process has held {path} for {patience:.0f} s: end it, then try again")
@@ -117,7 +117,7 @@ def locked(path: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[None]:
 
 @contextmanager
 def shared(lock: BinaryIO) -> Iterator[None]:
-    """Inside, the lock is ours and that of others who share it."""
+    """Share this lock inside with others who share it."""
     fcntl.flock(lock, fcntl.LOCK_SH)
     try:
         yield

@@ -21,12 +21,12 @@ class Owner(NamedTuple):
 
 
 def is_root() -> bool:
-    """True if we run as root."""
+    """Tell whether we run as root."""
     return os.geteuid() == 0
 
 
 def service_account() -> Owner | None:
-    """The account that a new server gets; None if it is the caller's own."""
+    """Return the account that a new server gets; None if it is the caller's own."""
     if not is_root():
         return None
     for name in ("postgres", "nobody"):
@@ -39,7 +39,7 @@ def service_account() -> Owner | None:
 
 
 def account_of(folder: Path) -> Owner | None:
-    """The account of a server that exists: the folder's owner, whomever root would choose today."""
+    """Return the account of a server that exists: the folder's owner, whomever root would choose today."""
     found = folder.stat()
     return Owner(found.st_uid, found.st_gid) if is_root() else None
 
@@ -57,7 +57,7 @@ def run(
     log: BinaryIO | None = None,
     inherited: Sequence[int] = (),
 ) -> int:
-    """The exit code of the command, run as the account, with the folder's `data` as PGDATA.
+    """Return the exit code of the command, run as the account, with the folder's `data` as PGDATA.
 
     Its environment is made anew: a server outlives us and must neither carry our secrets nor obey a PGPORT.
     """

@@ -57,7 +57,7 @@ class Cluster(NamedTuple):
         return self.home / "server.log"
 
     def url(self, database: str) -> str:
-        """The libpq URL; SQLAlchemy reads it the same way."""
+        """Return the libpq URL; SQLAlchemy reads it the same way."""
         return f"postgresql://{SUPERUSER}@/{database}?host={quote(os.fsencode(self.socket))}&port=5432"
 
 
@@ -74,7 +74,7 @@ def entered(home: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[Clust
 
 @contextmanager
 def explained(home: Path) -> Iterator[None]:
-    """Inside, what the operating system refuses becomes one line."""
+    """Translate what the operating system refuses inside into one line."""
     try:
         yield
     except OSError as error:
@@ -83,7 +83,7 @@ def explained(home: Path) -> Iterator[None]:
 
 
 def make_home(home: Path) -> Path:
-    """The home's real path; one that was there keeps its mode."""
+    """Return the home's real path; one that was there keeps its mode."""
     home = home.resolve()
     if not home.exists():
         home.parent.mkdir(parents=True, exist_ok=True)
@@ -107,7 +107,7 @@ def _make_private_home(home: Path) -> None:
 
 
 def _server_folder(home: Path) -> Path:
-    """The real path of server/; the link records where it is, so a mode that changes later moves nothing."""
+    """Return the real path of server/; the link records where it is, so a mode that changes later moves nothing."""
     server = home / "server"
     if not os.path.lexists(server):
         _make_server_folder(server)
@@ -159,7 +159,7 @@ def _socket_folder(home: Path, server: Path, account: Owner | None) -> Path:
 
 
 def leave_nothing_elsewhere(cluster: Cluster) -> None:
-    """Afterwards the socket's folder in /tmp is gone; the next start makes another. No server may run."""
+    """Remove the socket's folder in /tmp; the next start makes another. No server may run."""
     link = cluster.home / "socket"
     if cluster.socket != cluster.server and _is_private(link, owner=cluster.owner):
         shutil.rmtree(cluster.socket, ignore_errors=True)

@@ -55,7 +55,7 @@ SETTINGS = {
 
 
 def start(home: Path, *, settings: Mapping[str, str] | None = None) -> str:
-    """The URL of the database in `home`, whose server runs from now on, also when this process has ended.
+    """Return the URL of the database in `home`, whose server runs from now on, also when this process has ended.
 
     `stop` ends it, and so does the last to leave `running`. A server that runs already is joined, and `settings`
     are then without effect.
@@ -68,7 +68,7 @@ def start(home: Path, *, settings: Mapping[str, str] | None = None) -> str:
 
 
 def stop(home: Path) -> None:
-    """Afterwards no server runs in `home`, and nobody is connected to it."""
+    """Stop the server in `home`; nobody is connected to it."""
     with explained(home):
         started = (home / "start.lock").exists()
     if started:
@@ -79,7 +79,7 @@ def stop(home: Path) -> None:
 
 @contextmanager
 def running(home: Path, *, settings: Mapping[str, str] | None = None) -> Iterator[str]:
-    """Inside, the server runs; its URL is given. The last process to leave stops it.
+    """Run the server inside and give its URL. The last process to leave stops it.
 
     A process that is killed leaves the server to the next one, which joins it, and stops it when it leaves.
     """
@@ -104,7 +104,7 @@ def _leave(home: Path) -> None:
 
 
 def _answers(cluster: Cluster) -> bool:
-    """Whether a server answers on the socket; one that starts, recovers or ends is waited for.
+    """Tell whether a server answers on the socket; one that starts, recovers or ends is waited for.
 
     No pid file is believed: its number may belong to another process by now.
     """
@@ -125,7 +125,7 @@ def _ping(folder: Path | str, port: str = "5432") -> Ping:
 
 
 def _launch(cluster: Cluster, settings: Mapping[str, str]) -> None:
-    """Afterwards a server answers on the socket.
+    """Launch a server; it answers on the socket.
 
     initdb inherits the lock too: should we be killed, the next one waits until it has ended.
     """
@@ -143,14 +143,14 @@ def _launch(cluster: Cluster, settings: Mapping[str, str]) -> None:
 
 
 def _options(cluster: Cluster, settings: Mapping[str, str]) -> str:
-    """The server's arguments, quoted for the shell through which pg_ctl starts it."""
+    """Return the server's arguments, quoted for the shell through which pg_ctl starts it."""
     folder = '"{}"'.format(str(cluster.socket).replace('"', '""'))
     values = {**SETTINGS, "unix_socket_directories": folder, **settings}
     return shlex.join(word for name, value in values.items() for word in ("-c", f"{name}={value}"))
 
 
 def _initialise(cluster: Cluster, binaries: Path, lock: int) -> None:
-    """Afterwards the data folder is there, complete: an unfinished one has another name."""
+    """Initialise the data folder; it is complete, for an unfinished one has another name."""
     unfinished = cluster.server / "data.unfinished"
     shutil.rmtree(unfinished, ignore_errors=True)
     with suppress(OSError):  # a link, which rmtree leaves where it is
@@ -162,7 +162,7 @@ def _initialise(cluster: Cluster, binaries: Path, lock: int) -> None:
 
 
 def _forget_the_dead(cluster: Cluster) -> None:
-    """Afterwards no number of a dead process keeps PostgreSQL from starting: another may bear it by now.
+    """Forget numbers of dead processes that keep PostgreSQL from starting: others may bear them by now.
 
     Nothing of ours runs here, so a server that lives was started by hand, and has its socket elsewhere.
     """
@@ -187,7 +187,7 @@ def _require_database(cluster: Cluster) -> None:
 
 
 def _end(cluster: Cluster, *, patience: int) -> None:
-    """Afterwards the server is gone; a process that merely bears its number is left alone."""
+    """End the server; a process that merely bears its number is left alone."""
     with open_private(cluster.lock) as lock:
         if try_lock(lock):
             return
@@ -210,7 +210,7 @@ def _require_success(command: Sequence[str | Path], cluster: Cluster, *, inherit
 
 
 def _reason(said: str, cluster: Cluster) -> str:
-    """The first complaint, of which others are consequences, without its time stamp; else the last line."""
+    """Return the first complaint, of which others are consequences, without its time stamp; else the last line."""
     complaint = re.search(r"(?:FATAL|PANIC|error): +(.+)", said)
     words = complaint[1] if complaint else (said.splitlines() or ["it gave no reason"])[-1]
     # A full disk does not even take a line of log.

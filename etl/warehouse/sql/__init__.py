@@ -9,12 +9,12 @@ _NAME = re.compile(r"^-- (\w+) --$", re.MULTILINE)
 
 
 def statement(name: str) -> TextClause:
-    """The statement of that name, which has a file of its own."""
+    """Return the statement of that name, which has a file of its own."""
     return text(_read(__name__, f"{name}.sql"))
 
 
 def statements(package: str, file: str) -> dict[str, TextClause]:
-    """The statements of a package's file by their names: each begins with a line `-- name --`."""
+    """Return the statements of a package's file by their names: each begins with a line `-- name --`."""
     _, *parts = _NAME.split(_read(package, file))
     return {name: text(body.strip()) for name, body in zip(parts[::2], parts[1::2], strict=True)}
 
