@@ -95,7 +95,7 @@ def _report(message: str, code: int, *, wants_json: bool) -> int:
 
 
 def _report_json(message: str, code: int, *, wants_json: bool) -> None:
-    """The command's object without anything in it, so that who reads its keys finds them; unless one was begun."""
+    """Print the command's object with nothing in it, so that who reads its keys finds them; unless one was begun."""
     if wants_json and not has_begun():
         outcome = "interrupted" if code == Interrupted.exit_code else "failed"
         error = {"account": None, "resource": None, "import_id": None, "exit_code": code, "message": message}
@@ -138,7 +138,7 @@ def _talk(*, quiet: bool, verbose: bool) -> None:
 
 
 def _account_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """The configured accounts that begin like this, for a shell that completes; whatever is wrong is said elsewhere."""
+    """Complete the name of a configured account; whatever is wrong is said elsewhere."""
     from etl import config  # noqa: PLC0415
 
     logging.disable()
@@ -236,7 +236,7 @@ def _options(arguments: dict[str, Any], window: Any) -> "Options":
 
 @contextmanager
 def _warehouse(settings: "WarehouseSettings") -> Iterator[str]:
-    """The warehouse's URL; inside, a signal unwinds what is open, for an embedded one wants to be stopped."""
+    """Open the warehouse; inside, a signal unwinds what is open, for an embedded one wants to be stopped."""
     from etl.warehouse import opening  # noqa: PLC0415
 
     opening.warn_of_embedded(settings)

@@ -106,7 +106,7 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The pairs as an object; keys that a replacement made equal are told apart by one more, and then by number."""
+    """Build an object of the pairs; keys that a replacement made equal are told apart by one more, then by number."""
     found: dict[str, Any] = {}
     twins: dict[str, int] = {}
     for key, value in pairs:

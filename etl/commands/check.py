@@ -145,7 +145,7 @@ def check_everything(
     stop: threading.Event,
     show: Callable[[Tried], object] = lambda _: None,
 ) -> Checks:
-    """What a first sync needs, item by item, tried as far as the items before allow; each is shown as it is known."""
+    """Try what a first sync needs, item by item, as far as the items before allow; each is shown as it is known."""
     checks = Checks(show=show)
     found = checks.attempt(
         "settings",
@@ -202,7 +202,7 @@ def check_account(checks: Checks, settings: AccountSettings, stop: threading.Eve
 
 
 def check_imports(checks: Checks, name: str, client: Client, run: Callable[[Callable[[], Any]], Any]) -> None:
-    """The first page of the imports, and of the records of one."""
+    """Fetch the first page of the imports, and of the records of one."""
     page = checks.attempt(f"{name}: imports", lambda: run(lambda: next(paging.import_pages(client))), _size)
     if page is None:
         checks.skip(f"{name}: records")
@@ -257,7 +257,7 @@ def _in_background(call: Callable[[], T], stop: threading.Event) -> T:
 def check_warehouse(
     checks: Checks, settings: WarehouseSettings, accounts: Iterable[AccountSettings], stop: threading.Event
 ) -> None:
-    """Connection, version, encoding, rights, schema, what is stored; then what a sync does there, rolled back."""
+    """Check connection, version, encoding, rights, schema, what is stored; then what a sync does, rolled back."""
     checks.warehouse = _if_right(lambda: opening.warehouse_name(settings))
     opening.warn_of_embedded(settings)
     with ExitStack() as stack:
@@ -285,7 +285,7 @@ def check_warehouse(
 
 
 def check_work(checks: Checks, engine: Engine, stop: threading.Event) -> None:
-    """The lock, and a write to every table, as a sync does it; nothing is left of either."""
+    """Try the lock, and a write to every table, as a sync does it; nothing is left of either."""
     warehouse = Warehouse(engine, RUN.account, run_id=RUN.run_id, stop=stop)
     with closing(warehouse):
         if checks.attempt("lock", lambda: _taken(warehouse), lambda _: "held in a session of our own") is None:
@@ -314,7 +314,7 @@ def _rehearsed(warehouse: Warehouse) -> bool:
 
 @contextmanager
 def _opened(settings: WarehouseSettings) -> Iterator[Engine]:
-    """An engine with one connection, which is kept: a role may have no other."""
+    """Open an engine with one connection, which is kept: a role may have no other."""
     with opening.warehouse_url(settings) as url, sqlstates.translated():
         engine = connections.open_engine(url, pool=QueuePool)
         try:

@@ -10,7 +10,7 @@ from etl.warehouse.counts import Progress
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """A function that shows progress on stderr, a line for each account: how many of how many, rows a second.
+    """Show progress on stderr by a function, a line for each account: how many of how many, rows a second.
 
     It stays below what is logged, fits a narrow terminal, and leaves nothing behind.
     """

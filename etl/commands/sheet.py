@@ -63,6 +63,6 @@ def _write(sheet: "xlsxwriter.worksheet.Worksheet", line: int, place: int, cell:
 
 
 def _is_exact(text: str) -> bool:
-    """True of a number that Excel gives back digit by digit."""
+    """Tell whether Excel gives the number back digit by digit."""
     digits = sum(character.isdigit() for character in text)
     return set(text) <= set("-.0123456789") and digits <= EXACT_DIGITS

@@ -49,7 +49,7 @@ class ResourceStatus(NamedTuple):
         }
 
     def is_older(self, max_age: timedelta) -> bool:
-        """True also if there never was a good sync."""
+        """Tell whether it is older, or there never was a good sync."""
         return self.age is None or self.age > max_age
 
 
@@ -238,7 +238,7 @@ def read_status(
     configured: Iterable[Configured] = (),
     warehouse: str | None = None,
 ) -> Status:
-    """The state of every account that the warehouse knows, and of those that are configured even if it does not."""
+    """Read the state of every account that the warehouse knows, and of those that are configured."""
     parts = {account.name: account.resources for account in configured}
     with translated():
         health = connection.execute(select(_view("sync_health", *ResourceStatus._fields, "resource"))).all()

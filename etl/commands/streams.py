@@ -83,7 +83,7 @@ def _fail(error: OSError) -> None:
 
 
 def _text(writer: _Writer, before: Any) -> io.TextIOWrapper:
-    """The stream of text over it, in the encoding that Python chose; what that lacks is written with backslashes."""
+    """Wrap it as text, in the encoding that Python chose; what that lacks is written with backslashes."""
     errors = getattr(before, "errors", "strict")
     return io.TextIOWrapper(
         io.BufferedWriter(writer),

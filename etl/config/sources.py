@@ -50,7 +50,7 @@ class _Given(NamedTuple):
 
 
 def load(names: Sequence[str] = (), only: str | None = None) -> tuple[WarehouseSettings, tuple[AccountSettings, ...]]:
-    """The settings of the warehouse and of the accounts, as `load_accounts` has them; UsageError lists all problems."""
+    """Load the settings of warehouse and accounts, as `load_accounts` has them; UsageError lists all problems."""
     problems: list[str] = []
     warehouse = _collect(load_warehouse, problems)
     accounts = _collect(partial(load_accounts, names, only), problems)
@@ -92,7 +92,7 @@ def having(accounts: Iterable[AccountSettings], part: str) -> tuple[AccountSetti
 
 
 def real_accounts() -> tuple[str, ...]:
-    """The names of the configured accounts that are not read from this machine, as a sandbox is; none if unreadable."""
+    """Name the configured accounts that are not read from this machine, as a sandbox is; none if unreadable."""
     try:
         given = _given_accounts()
     except UsageError:
@@ -187,7 +187,7 @@ def _tables(file: str) -> dict[str, dict[str, Any]]:
 
 
 def _variables(settings: type[Settings]) -> dict[str, str]:
-    """What `.env` and the environment say of these settings; the environment wins, and what is empty says nothing.
+    """Read these settings from `.env` and the environment; the latter wins, and what is empty says nothing.
 
     Only an empty `DATABASE_URL` does: whoever wrote it meant some warehouse, and no other must be taken for it.
     """

@@ -69,7 +69,7 @@ class DeadlineAdapter(HTTPAdapter):
         return pool
 
     def _timed(self, pool: Any) -> Any:
-        """The pool, its connections with a deadline; requests may have it from another thread that came first."""
+        """Give the pool's connections a deadline; requests may have the pool from another thread that came first."""
         if not issubclass(pool.ConnectionCls, _Timed):
             pool.ConnectionCls = type("Timed", (_Timed, pool.ConnectionCls), {"exchange": self._exchange})
         return pool

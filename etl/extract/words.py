@@ -80,7 +80,7 @@ def place(method: str, url: str) -> str:
 
 
 def media_type(header: str) -> str:
-    """What a Content-Type claims, without parameters, if it is a well-known type; what else it claims is not shown."""
+    """Return what a Content-Type claims, without parameters, if it is a well-known type; nothing else is shown."""
     claimed = header.split(";", maxsplit=1)[0].strip().lower()
     if not claimed:
         return "no content type"
@@ -88,7 +88,7 @@ def media_type(header: str) -> str:
 
 
 def trace_id(header: str, secrets: Iterable[str]) -> str:
-    """The trace id if it is a UUID or as long in hexadecimal digits, and says nothing of a secret; else nothing."""
+    """Return the trace id if it is a UUID or as long in hexadecimal digits, and holds no secret; else nothing."""
     told = _bare(header)
     is_secret = any(bare in told or told in bare for bare in map(_bare, secrets) if bare)
     return header if _TRACE.fullmatch(header) and not is_secret else ""

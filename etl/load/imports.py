@@ -32,7 +32,7 @@ def pending_imports(connection: Connection, account: str, ids: Collection[str]) 
 
 
 def recognises(connection: Connection, account: str, ids: Collection[str], *, retention: timedelta) -> bool | None:
-    """True if one of these is a known import that the source should still have; None if no such import is known."""
+    """Recognise one of these as a known import that the source should still have; None if none such is known."""
     begin = func.now() - retention
     at_source = and_(
         imports.c.account == account,
@@ -66,7 +66,7 @@ class StoredOtherwise(NamedTuple):
 
 
 def stored_otherwise(connection: Connection, account: str, privacy: str) -> StoredOtherwise:
-    """The account's records that are kept in another way than this; where all may be kept, an unknown way will do."""
+    """Count the account's records kept in another way than this; where all may be kept, an unknown way will do."""
     parameters = {"account": account, "privacy": privacy, "is_open": privacy == OPEN}
     return StoredOtherwise(*connection.execute(statement("stored_otherwise"), parameters).one())
 

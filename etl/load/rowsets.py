@@ -80,7 +80,7 @@ ENTRIES = Versioned(tables.case_field_entries, tables.case_field_entries_version
 
 
 def listed(what: Versioned) -> FromClause:
-    """The keys of the parameters, a row each: the server may hash them, which it does not do with a list of pairs."""
+    """List the parameters' keys, a row each: the server may hash them, which it does not do with a list of pairs."""
     arrays = [bindparam(f"listed_{name}", type_=ARRAY(Text)) for name in what.keys]
     return func.unnest(*arrays).table_valued(*what.keys, name="listed").render_derived()
 

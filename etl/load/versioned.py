@@ -164,7 +164,7 @@ def mark_removed(connection: Connection, what: Versioned, account: str, keys: Co
 
 
 def next_instant(connection: Connection, what: Versioned, account: str, keys: Collection[Key]) -> datetime:
-    """The database's clock, moved past every version of these keys: a clock that jumped back corrupts nothing."""
+    """Move the database's clock past every version of these keys: a clock that jumped back corrupts nothing."""
     versions, wanted = what.versions, func.unnest(FIRST_KEYS).table_valued("key", name="wanted").render_derived()
     latest = func.greatest(
         func.max(versions.c.valid_from) + text("interval '1 microsecond'"), func.max(versions.c.valid_to)

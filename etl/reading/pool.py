@@ -230,7 +230,7 @@ class _Worker:
         return self._process.pid
 
     def is_ready(self) -> bool:
-        """True once it has said so, or has ended: until then there is time to flatten here."""
+        """Tell whether it has said so, or has ended: until then there is time to flatten here."""
         with self._sending:
             if not self._has_greeted and self._greeting.poll(0):
                 self._has_greeted = True

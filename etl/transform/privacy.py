@@ -156,7 +156,7 @@ def names_of_cells(item: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_cell(item: dict[str, Any], level: dict[str, Any], name: str) -> bool:
-    """True unless it is what the record says of itself; `data` is a cell if no cells stand under it."""
+    """Tell a cell from what the record says of itself; `data` is a cell if no cells stand under it."""
     if level is not item:
         return True
     return name not in NO_CELLS and not (name == "data" and isinstance(item["data"], dict))

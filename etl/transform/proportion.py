@@ -28,7 +28,7 @@ class Proportion:
         self._reserve = RESERVE_BYTES
 
     def rows_of(self, item: object) -> "Rows":
-        """Counts the rows of this item."""
+        """Count the rows of this item."""
         return Rows(item, self._reserve)
 
     def keep(self, rows: "Rows") -> None:

@@ -30,7 +30,7 @@ _CODE = re.compile(r"[A-Za-z0-9][\w.:/-]{0,63}", re.ASCII)
 
 
 def looks_like_a_code(text: str) -> bool:
-    """True of a short identifier: `E-1003`, `email.taken`."""
+    """Recognise a short identifier: `E-1003`, `email.taken`."""
     return _CODE.fullmatch(text) is not None
 
 

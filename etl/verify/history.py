@@ -28,7 +28,7 @@ COUNTED: dict[str, tuple[str, str | None, Kind]] = {
 
 
 def newest_listed(connection: Connection, account: str) -> datetime | None:
-    """The source's instant up to which every import that it knew must be known here; None if nothing was listed."""
+    """Find the source's instant up to which all its imports must be known here; None if nothing was listed."""
     found: datetime | None = connection.scalar(SQL["newest_listed"], {"account": account})
     return found
 

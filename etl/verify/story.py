@@ -177,7 +177,7 @@ def require_recognised(comparison: Comparison, listing: Listing) -> None:
 
 
 def find_gone(comparison: Comparison, listing: Listing) -> list[Key]:
-    """The imports that are here and that the source has forgotten; one that the list had skipped is added to it."""
+    """Find the imports here that the source has forgotten; one that the list had skipped is added to it."""
     if not listing.reading.is_whole:
         return []
     missing = comparison.session.read(
@@ -238,7 +238,7 @@ def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collectio
 
 
 def compare_together(comparison: Comparison, batch: Sequence[Records]) -> Iterator[Difference]:
-    """The imports whose records are not those of the source; one that the database cannot take in stops only itself."""
+    """Compare the imports' records as wholes; one that the database cannot take in stops only itself."""
     try:
         found = compare_batch(comparison, batch)
     except NotStorable:

@@ -125,7 +125,7 @@ def _columns(what: Versioned, row: Row[Any]) -> Iterator[tuple[str, Kind | None]
 
 @cache
 def _differing(what: Versioned) -> Select[Any]:
-    """The incoming rows that are not stored, are stored as gone, or differ from the stored row or open version."""
+    """Select incoming rows that are not stored, are stored as gone, or differ from the stored row or open version."""
     incoming = incoming_rows(what.table, what.columns)
     table, versions = what.table, what.versions
     has_version, is_stored = versions.c.account.is_not(None), table.c.account.is_not(None)

@@ -83,7 +83,7 @@ def forget_account(engine: Engine, account: str, *, stop: threading.Event) -> di
 def _alone(
     engine: Engine, account: str, unit: Callable[[Connection], dict[str, int]], stop: threading.Event
 ) -> dict[str, int]:
-    """What the unit did in one transaction, while no sync of the account was at work; only tables it found rows in."""
+    """Run the unit in one transaction while no sync of the account is at work; only tables it found rows in."""
     with closing(Warehouse(engine, account, run_id=f"accounts {uuid4().hex[:8]}", stop=stop)) as warehouse:
         warehouse.open()
         done = warehouse.transact(unit)

@@ -124,7 +124,7 @@ class Guard:
 
 
 def _activity(watched: Watched, *, stop: threading.Event) -> tuple[Any, ...]:
-    """What the session waits for, and since when its statement runs, as far as can be told; TimeoutError if silent.
+    """Ask what the session waits for, and since when its statement runs, if that can be told; TimeoutError if silent.
 
     A pooler without a second session for us says nothing about its server: it may be busy with others.
     """

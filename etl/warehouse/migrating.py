@@ -104,7 +104,7 @@ def require_head(connection: Connection) -> None:
 
 
 def revision(connection: Connection) -> str | None:
-    """The schema's revision, one that this version knows; None if it was never migrated; else raise with a way out."""
+    """Read the schema's revision, which this version knows; None if never migrated; else raise with a way out."""
     try:
         return _judged(*_state(connection))
     except DatabaseError:  # perhaps somebody migrated it between the two looks

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 @contextmanager
 def warehouse_url(settings: WarehouseSettings) -> Iterator[str]:
-    """The warehouse's libpq URL; without `DATABASE_URL` the embedded database runs inside, at head."""
+    """Give the warehouse's libpq URL; without `DATABASE_URL` the embedded database runs inside, at head."""
     if settings.database_url is not None:
         yield _readable(settings.database_url.get_secret_value())
         return

@@ -44,7 +44,7 @@ class Served(NamedTuple):
 def require_own_session(
     session: Connection, connect: Callable[[], Connection], *, stop: threading.Event
 ) -> Connection | None:
-    """A second session beside this one if there is a pooler, which may have none; raise if it keeps no sessions."""
+    """Open a second session if there is a pooler, which may have none to give; raise if it keeps no sessions."""
     mine = _served(session)
     session.rollback()
     if mine.pid == driver_of(session).info.backend_pid:

@@ -60,7 +60,7 @@ def lacking_to_delete(connection: Connection) -> list[str]:
 
 
 def lacking_to_read(connection: Connection) -> list[str]:
-    """The statements for all that a reader may see: of rejected items not the items, which may be anybody's data."""
+    """List the statements for all that a reader may see: of rejected items not the items, anybody's data."""
     return _lacking(connection, "lacking_to_read")
 
 

@@ -137,6 +137,6 @@ def object_met(error: BaseException) -> str:
 
 
 def _first_line(error: psycopg.Error) -> str:
-    """Connection errors name host, port and cause, and no values."""
+    """Describe a connection error: it names host, port and cause, and no values."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0] if lines else type(error).__name__

@@ -149,7 +149,7 @@ def _show_next(console: Console) -> None:
 
 
 def cron_line(when: str, arguments: str) -> str:
-    """A line for one's own crontab, to run the command in this folder: cron has another path, and splits at `%`."""
+    """Write the line for one's own crontab, to run the command here: cron has another path, and splits at `%`."""
     line = f"cd {shlex.quote(str(Path.cwd()))} && {_program()} {arguments}"
     return f"{when}  {line.replace('%', chr(92) + '%')}"
 

@@ -57,7 +57,7 @@ def go_on_once(world: World) -> None:
 
 
 def _go_on(world: World, number: int, *, at: datetime) -> None:
-    """It is later: what was under way has ended, a new import runs, and an option has changed."""
+    """Move on in time: what was under way has ended, a new import runs, and an option has changed."""
     world.advance(max(at - world.now(), timedelta(0)))
     for bulk_import in world.imports():
         if bulk_import.item["status"] in UNDER_WAY:

@@ -85,7 +85,7 @@ def _executable(binaries: Binaries, account: Owner | None) -> Path:
 
 
 def _copy(installation: Path, copy: Path) -> None:
-    """The installation and the libraries that its programs look for beside their package, readable by all."""
+    """Copy the installation, and the libraries that its programs look for beside their package, readable by all."""
     package, unfinished = installation.parent, copy.with_name("unfinished")
     shutil.rmtree(unfinished, ignore_errors=True)
     shutil.copytree(installation, unfinished / package.name / installation.name, symlinks=True)

@@ -79,7 +79,7 @@ def _open(path: Path, flags: int, *, inside: int | None = None) -> int:
 
 
 def _is_lone_file(found: os.stat_result) -> bool:
-    """False of a pipe, and of a file that has another name elsewhere."""
+    """Tell a plain file from a pipe, and from a file that has another name elsewhere."""
     return stat.S_ISREG(found.st_mode) and found.st_nlink <= 1
 
 

@@ -63,7 +63,7 @@ class Cluster(NamedTuple):
 
 @contextmanager
 def entered(home: Path, *, patience: float = PATIENCE_SECONDS) -> Iterator[Cluster]:
-    """The cluster of `home`, made if need be; inside, nobody else starts or stops it."""
+    """Enter the cluster of `home`, made if need be; inside, nobody else starts or stops it."""
     with explained(home):
         home = make_home(home)
         with locked(home / "start.lock", patience=patience):
@@ -167,7 +167,7 @@ def leave_nothing_elsewhere(cluster: Cluster) -> None:
 
 
 def _is_private(link: Path, *, owner: int) -> bool:
-    """False if there is none, if /tmp was swept, or if somebody else took the name since."""
+    """Tell whether it is there: /tmp may have been swept, or somebody else have taken the name since."""
     try:
         found = os.lstat(link.readlink())
     except FileNotFoundError:
