@@ -1,6 +1,7 @@
 """Crontab lines run as they are printed: with cron's own path, and nothing said while nothing is wrong."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,8 @@ def test_the_lines_of_the_readme(acme: Account, folder: Path) -> None:
     assert 2 == len(lines)
     for line in lines:
         user, command = line.split(maxsplit=1)
-        here = command.replace("/etc/talkdesk-etl", str(link)).replace(
-            "/opt/talkdesk-etl/bin/talkdesk-etl", str(PROGRAM)
+        here = command.replace("/etc/talkdesk-etl", shlex.quote(str(link))).replace(
+            "/opt/talkdesk-etl/bin/talkdesk-etl", shlex.quote(str(PROGRAM))
         )
         said = by_cron(here, folder)
 
