@@ -46,7 +46,7 @@ NOTHING: dict[str, dict[str, Any]] = {
         "stored_otherwise": {},
         "traffic": {},
     },
-    "status": {"warehouse": None, "accounts": {}, "stale": [], "found": []},
+    "status": {"warehouse": None, "citus": None, "accounts": {}, "stale": [], "found": []},
     "verify": {"warehouse": None, "level": False, "differences": [], "compared": {}},
     "check": {"warehouse": None, "ok": False, "items": []},
     "accounts": {"warehouse": None, "accounts": {}},
@@ -277,13 +277,16 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
 @click.option(
     "--from", "since", metavar="REVISION", help="With --sql: from this revision on (base: from the beginning)."
 )
+@click.option("--citus", is_flag=True, help="Distribute the tables by account over the workers of a Citus coordinator.")
 @_common
-def migrate(*, sql: bool, since: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+def migrate(*, sql: bool, since: str | None, citus: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
-    from etl.warehouse import migrating  # noqa: PLC0415
+    from etl.warehouse import distributing, migrating  # noqa: PLC0415
 
+    if sql and citus:
+        raise UsageError("--citus does not go with --sql: what is distributed depends on what is there")
     if since is not None and not sql:
         raise UsageError("--from goes with --sql: what is there already says from where on")
     if sql:
@@ -291,13 +294,17 @@ def migrate(*, sql: bool, since: str | None, as_json: bool, quiet: bool, verbose
         return DONE
     with _warehouse(config.load_warehouse()) as url:
         before, after = migrating.migrate(url)
+        distributed = distributing.distribute(url, is_asked=citus)
     if quiet and not as_json:
         return DONE
     was = "" if before == after else f" (was {before or 'not there'})"
+    shared = f"; distributed by account: {len(distributed)} tables" if distributed or citus else ""
     return told(
         DONE,
         lambda: (
-            print_json({"before": before, "after": after}) if as_json else click.echo(f"the schema is at {after}{was}")
+            print_json({"before": before, "after": after, "distributed": distributed})
+            if as_json
+            else click.echo(f"the schema is at {after}{was}{shared}")
         ),
     )
 

@@ -33,7 +33,7 @@ from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS
 from etl.extract.hal import Page
 from etl.threads import parallel
 from etl.transform.privacy import names_of_cells
-from etl.warehouse import connections, migrating, opening, rights, sqlstates
+from etl.warehouse import connections, distributing, migrating, opening, rights, sqlstates
 from etl.warehouse.session import Warehouse
 from etl.warehouse.tables import REVISION
 
@@ -267,6 +267,8 @@ def check_warehouse(
             return
         with sqlstates.translated(), engine.connect() as connection:
             checks.attempt("database version", lambda: require_version(connection), "PostgreSQL {}".format)
+            if (servers := distributing.cluster(connection)) is not None:
+                checks.attempt("citus", servers.in_words, str)
             checks.attempt("encoding", lambda: _encoding(connection), str)
             may = checks.attempt("rights", lambda: require_rights(connection), lambda _: "all that a sync needs")
             schema = checks.attempt("schema", lambda: _at_head(connection), "at revision {}".format)

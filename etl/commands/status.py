@@ -14,6 +14,7 @@ from etl.commands.terminal import UNBOUNDED, shown
 from etl.config import Configured
 from etl.errors import UsageError
 from etl.warehouse.counts import PARTS
+from etl.warehouse.distributing import Cluster, cluster
 from etl.warehouse.sql import statement
 from etl.warehouse.sqlstates import translated
 from etl.warehouse.tables import SCHEMA
@@ -151,6 +152,7 @@ class Status:
     accounts: dict[str, AccountStatus]
     asked: Asked
     warehouse: str | None = None
+    cluster: Cluster | None = None
 
     @property
     def findings(self) -> list[Finding]:
@@ -177,6 +179,7 @@ class Status:
         """Return the answer of `status --json`."""
         return {
             "warehouse": self.warehouse,
+            "citus": self.cluster and self.cluster._asdict(),
             "accounts": {name: account.to_json() for name, account in self.accounts.items()},
             "stale": self.stale,
             "found": [finding._asdict() for finding in self.found],
@@ -201,7 +204,8 @@ class Status:
 
     def _render_state(self, console: "Console") -> None:
         if self.warehouse:
-            console.print(f"warehouse {self.warehouse}", markup=False, soft_wrap=True)
+            beside = f"; {self.cluster.in_words()}" if self.cluster else ""
+            console.print(f"warehouse {self.warehouse}{beside}", markup=False, soft_wrap=True)
         if not self.accounts:
             console.print("nothing was ever synced into this warehouse")
             return
@@ -245,6 +249,7 @@ def read_status(
         gaps = connection.execute(select(_view("coverage_gaps", "gap_from", "gap_to"))).all()
         names = _chosen({*parts, *(row.account for row in health)}, asked.names)
         last = last_runs(connection, names)
+        servers = cluster(connection)
     stored = {(row.account, row.resource): _resource(row) for row in health}
     found = {
         name: AccountStatus(
@@ -259,7 +264,7 @@ def read_status(
     for row in sorted(gaps):
         if row.account in found and "imports" in found[row.account].resources:
             found[row.account].gaps.append(Gap(row.gap_from.astimezone(UTC), row.gap_to.astimezone(UTC)))
-    return Status(found, asked, warehouse)
+    return Status(found, asked, warehouse, servers)
 
 
 def last_runs(connection: Connection, accounts: Sequence[str]) -> dict[str, Run]:

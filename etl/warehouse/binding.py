@@ -46,12 +46,12 @@ def origin_of(connection: Connection, account: str) -> Origin | None:
 
 def bind(connection: Connection, account: str, origin: Origin) -> None:
     """Bind the account to this source; nothing is written if it was."""
-    statement = upsert_into(accounts).values(account=account, **origin._asdict())
+    statement = upsert_into(accounts).values(account=account, bound_at=func.now(), **origin._asdict())
     names = Origin._fields
     differs = tuple_(*(accounts.c[name] for name in names)).is_distinct_from(
         tuple_(*(statement.excluded[name] for name in names))
     )
-    changed = {name: statement.excluded[name] for name in names} | {"bound_at": func.now()}
+    changed = {name: statement.excluded[name] for name in (*names, "bound_at")}
     write(connection, statement.on_conflict_do_update(index_elements=["account"], set_=changed, where=differs))
 
 

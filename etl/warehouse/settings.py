@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 import psycopg
-from psycopg import IsolationLevel
+from psycopg import IsolationLevel, sql
 from psycopg import errors as pg
 
 TEXTS = {  # how values are written and read
@@ -198,12 +198,24 @@ HOUSE: dict[str, tuple[str, ...]] = {
 }
 """What is left as the house has it, by reason; and so is what only a superuser may turn: we may not turn it back."""
 
+ON_WORKERS = (*(name for name in TEXTS if name != "client_encoding"), *STATEMENTS, *PLANNER)
+"""What a Citus coordinator has to tell its workers, to which nobody connects but itself."""
+
 PIN = """
-    SELECT pg_catalog.pg_backend_pid(), pg_catalog.count(pg_catalog.set_config(name, value, %s))
+    SELECT
+        pg_catalog.pg_backend_pid(),
+        pg_catalog.to_regclass('pg_catalog.pg_dist_node') IS NOT NULL,
+        pg_catalog.count(pg_catalog.set_config(name, value, %s))
     FROM ROWS FROM (pg_catalog.unnest(%s::pg_catalog.text[]), pg_catalog.unnest(%s::pg_catalog.text[]))
         AS given (name, value)
     WHERE pg_catalog.current_setting(name, true) OPERATOR(pg_catalog.<>) value
 """  # what a server does not know is NULL, and nothing to pin
+
+KNOWN = """
+    SELECT pg_catalog.array_agg(name) FROM pg_catalog.unnest(%s::pg_catalog.text[]) AS given (name)
+    WHERE pg_catalog.current_setting(name, true) IS NOT NULL
+"""
+PASS_ON = sql.SQL("SET LOCAL citus.propagate_set_commands TO 'local'")
 
 
 def begin(driver: "psycopg.Connection[Any]", *, read_only: bool, also: Mapping[str, str] | None = None) -> int:
@@ -226,4 +238,17 @@ def keep(driver: "psycopg.Connection[Any]") -> int:
 
 def _pin(driver: "psycopg.Connection[Any]", settings: Mapping[str, str], *, is_local: bool) -> int:
     found = driver.execute(PIN, (is_local, list(settings), list(settings.values()))).fetchone()
-    return int(found[0]) if found else 0
+    pid, is_citus = found[:2] if found else (0, False)
+    if is_citus and is_local:
+        _tell_workers(driver, {name: settings[name] for name in ON_WORKERS})
+    return int(pid)
+
+
+def _tell_workers(driver: "psycopg.Connection[Any]", settings: Mapping[str, str]) -> None:
+    """Have the settings reach Citus' workers, too: it passes on what SET LOCAL says, not what a function sets."""
+    known = driver.execute(KNOWN, (list(settings),)).fetchone()
+    told = [
+        sql.SQL("SET LOCAL {} TO {}").format(sql.Identifier(name), sql.Literal(settings[name]))
+        for name in (known[0] if known else ())
+    ]
+    driver.execute(sql.SQL("; ").join([PASS_ON, *told]))

@@ -41,6 +41,7 @@ NAMES_OBJECTS = ("0A", "2B", "3F", "42", "55")
 """Classes whose messages, while the schema is changed, name parts of it alone."""
 
 WORDS: dict[str, str] = {
+    "08": "the database cannot reach one of its own servers: is every worker running?",
     "22": "a value does not fit into its column",
     "22P05": "the encoding of the database lacks a character: UTF8 has all",
     "54": "a value is larger or deeper than the database can hold",
@@ -99,8 +100,13 @@ def is_lost(error: BaseException) -> bool:
     """Tell whether the connection is gone, so that a new one may do."""
     found = driver_error(error)
     if found is not None and found.sqlstate:
-        return found.sqlstate.startswith(LOST)
+        return found.sqlstate.startswith(LOST) and not is_of_another_server(found)
     return isinstance(found, psycopg.OperationalError | psycopg.InterfaceError)
+
+
+def is_of_another_server(error: psycopg.Error) -> bool:
+    """Tell whether our server said that it lost one of its own (Citus: a worker), which ends no connection of ours."""
+    return (error.sqlstate or "").startswith("08") and error.diag.severity_nonlocalized == "ERROR"
 
 
 def is_of_the_item(error: BaseException) -> bool:

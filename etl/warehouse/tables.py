@@ -12,6 +12,9 @@ SCHEMA = "talkdesk"
 REVISION = "0007"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
+LEDGER = frozenset({"sync_runs", "sync_run_resources", "coverage_folded"})
+"""What runs note of themselves; of Citus' servers the coordinator alone holds it."""
+
 metadata = MetaData(
     schema=SCHEMA,
     naming_convention={

@@ -69,7 +69,7 @@ def test_an_empty_warehouse(connection: Connection) -> None:
     """Nothing is known, and that is said."""
     status = read_status(connection, Asked(max_age=HOUR))
 
-    assert {"warehouse": None, "accounts": {}, "stale": [], "found": []} == status.to_json()
+    assert {"warehouse": None, "citus": None, "accounts": {}, "stale": [], "found": []} == status.to_json()
     assert "nothing was ever synced into this warehouse\n" == rendered(status)
 
 
