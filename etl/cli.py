@@ -160,7 +160,9 @@ def _account(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _only(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--only", type=click.Choice(["imports", "case-fields"]), help="Only this part.")(command)
+    return click.option("--only", type=click.Choice(["imports", "case-fields", "users"]), help="Only this part.")(
+        command
+    )
 
 
 @click.group(
@@ -207,8 +209,8 @@ def sync(**arguments: Any) -> int:
     from etl.instants import parse_window  # noqa: PLC0415
 
     window = parse_window(arguments["from_"], arguments["to"])
-    if window and arguments["only"] == "case-fields":
-        raise UsageError("--only case-fields: --from and --to choose imports by the day of their creation")
+    if window and arguments["only"] not in {None, "imports"}:
+        raise UsageError(f"--only {arguments['only']}: --from and --to choose imports by the day of their creation")
     outcome = _sync(arguments, _options(arguments, window))
     return told(outcome.exit_code, lambda: _print_outcome(outcome, arguments))
 

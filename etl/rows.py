@@ -72,6 +72,20 @@ class CaseFieldRow(NamedTuple):
     extra: dict[str, Any]
 
 
+class UserRow(NamedTuple):
+    """A user of the account."""
+
+    user_id: str
+    name: str | None
+    email: str | None
+    active: bool | None
+    gender: str | None
+    extension: str | None
+    external_phone_number: str | None
+    created_at: datetime | None
+    extra: dict[str, Any]
+
+
 class EntryRow(NamedTuple):
     """A node of a case field's dictionary."""
 

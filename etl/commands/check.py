@@ -29,7 +29,7 @@ from etl.errors import (
 )
 from etl.extract import hal, paging
 from etl.extract.client import Client
-from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, USERS, endpoints_of, scopes_of
 from etl.extract.hal import Page
 from etl.threads import parallel
 from etl.transform.privacy import names_of_cells
@@ -44,7 +44,6 @@ SIGN_WIDTH, WHAT_WIDTH = 4, 20
 PATIENCE_SECONDS = 15  # a person waits for the answer
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
-ENDPOINTS = (("imports", IMPORTS), ("imports", RECORDS), ("case-fields", CASE_FIELDS))
 ADVICE: dict[type[EtlError], str] = {
     SourceUnavailable: "check network, HTTPS_PROXY, TALKDESK_REGION and the addresses; else try later",
     NotFound: "check TALKDESK_API_URL and TALKDESK_REGION",
@@ -185,20 +184,22 @@ def check_account(checks: Checks, settings: AccountSettings, stop: threading.Eve
     if client is None:
         return
     run = partial(_in_background, stop=stop)
-    endpoints = [endpoint for part, endpoint in ENDPOINTS if part in settings.resources]
+    endpoints = endpoints_of(settings.parts)
     if checks.attempt(f"{name}: token", lambda: run(client.tokens.token), lambda _: "granted") is None:
         checks.skip(*(f"{name}: {what}" for what in ("scopes", *(endpoint.name for endpoint in endpoints))))
         return
-    scopes = dict.fromkeys(endpoint.scope for endpoint in endpoints)
+    scopes = scopes_of(settings.parts)
     checks.attempt(
         f"{name}: scopes",
-        lambda: require_scopes(client.tokens.missing_scopes & scopes.keys()),
+        lambda: require_scopes(client.tokens.missing_scopes),
         lambda _: " ".join(scopes),
     )
     if IMPORTS in endpoints:
         check_imports(checks, name, client, run)
     if CASE_FIELDS in endpoints:
         checks.attempt(f"{name}: case fields", lambda: run(lambda: next(paging.case_field_pages(client))), _size)
+    if USERS in endpoints:
+        checks.attempt(f"{name}: users", lambda: run(lambda: next(paging.user_pages(client))), _size)
 
 
 def check_imports(checks: Checks, name: str, client: Client, run: Callable[[Callable[[], Any]], Any]) -> None:

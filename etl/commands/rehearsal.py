@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 from etl import load
 from etl.errors import DatabaseError
 from etl.jsontext import json_bytes
-from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content, Versioned
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Content, Versioned
 from etl.packing import pack_error, pack_record
-from etl.rows import CaseFieldRow, EntryRow, ImportRow, RecordErrorRow, RecordRow, Rejected
+from etl.rows import CaseFieldRow, EntryRow, ImportRow, RecordErrorRow, RecordRow, Rejected, UserRow
 from etl.warehouse import binding, ledger
 from etl.warehouse.binding import Origin
 from etl.warehouse.counts import Counts, Traffic
@@ -38,6 +38,7 @@ def _write_everything(connection: Connection) -> None:
     for what, key, row in _versioned_rows():
         _write_twice(connection, what, key, row)
     _write_records(connection)
+    load.note_users_read(connection, RUN.account)
     load.mark_expired(connection, account=RUN.account, ids=["a"])
     ledger.save_resource(connection, RUN, "imports", counts=Counts(), traffic=Traffic(), complete=False)
     connection.execute(statement("take_room"))
@@ -54,10 +55,12 @@ def _versioned_rows() -> list[tuple[Versioned, tuple[str, ...], dict[str, Any]]]
     imported = ImportRow("a", "é", None, "COMPLETED", 1, 1, 0, None, NOW, None, NOW, None, None, {})
     field = CaseFieldRow("a", None, "é", None, None, None, None, NOW, NOW, {})
     entry = EntryRow("a", "a", "a", "é", ["a"], ["é"], None, 1, 0, True, {})  # noqa: FBT003 - is_leaf
+    user = UserRow("a", "é", None, None, None, None, None, NOW, {})
     return [
         (IMPORTS, ("a",), imported._asdict()),
         (CASE_FIELDS, ("a",), field._asdict()),
         (ENTRIES, ("a", "a"), entry._asdict()),
+        (USERS, ("a",), user._asdict()),
     ]
 
 

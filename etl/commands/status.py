@@ -243,7 +243,7 @@ def read_status(
     warehouse: str | None = None,
 ) -> Status:
     """Read the state of every account that the warehouse knows, and of those that are configured."""
-    parts = {account.name: account.resources for account in configured}
+    parts = {account.name: account.parts for account in configured}
     with translated():
         health = connection.execute(select(_view("sync_health", *ResourceStatus._fields, "resource"))).all()
         gaps = connection.execute(select(_view("coverage_gaps", "gap_from", "gap_to"))).all()

@@ -3,7 +3,7 @@
 import re
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
@@ -129,10 +129,21 @@ def _parts(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in {word.lower() for word in words})
 
 
+def in_any_case(word: object) -> object:
+    """Return a word as the settings spell it; anything else as it is."""
+    return word.strip().lower() if isinstance(word, str) else word
+
+
+def parts_of(resources: tuple[str, ...], users: str) -> tuple[str, ...]:
+    """Return what is read of an account: what it has, and its users where they are asked for."""
+    return resources if users == "off" else (*resources, "users")
+
+
 PARTS = ("imports", "case-fields")
-"""What an account may have, in the order in which it is read."""
+"""What an account may have, in the order in which it is read; its users come last."""
 
 Parts = Annotated[tuple[str, ...], BeforeValidator(comma_list), AfterValidator(_parts)]
+Users = Annotated[Literal["off", "names", "keep"], BeforeValidator(in_any_case)]
 Label = Annotated[str, AfterValidator(label)]
 Visible = Annotated[str, AfterValidator(_visible)]
 Secret = Annotated[SecretStr, AfterValidator(visible_secret)]

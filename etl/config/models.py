@@ -24,8 +24,11 @@ from etl.config.fields import (
     Number,
     Parts,
     Secret,
+    Users,
     Visible,
     comma_list,
+    in_any_case,
+    parts_of,
     postgres_url,
     required_address,
     visible_secret,
@@ -68,6 +71,12 @@ class Configured(Settings):
 
     name: str
     resources: Parts = PARTS
+    users: Users = "off"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is read of the account."""
+        return parts_of(self.resources, self.users)
 
 
 class AccountSettings(Settings):
@@ -100,6 +109,11 @@ class AccountSettings(Settings):
     resources: Parts = Field(
         default=PARTS, description="what the account has at all: imports, case-fields or (as without it) both"
     )
+    users: Users = Field(
+        default="off",
+        description="the account's users, for names: off (nothing is asked for), names (id, name and active alone) "
+        "or keep; needs the scope users:read",
+    )
     record_data: Literal["keep", "drop"] = Field(default="keep", description="keep or drop the cells of records")
     hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = Field(
         default=(),
@@ -117,7 +131,7 @@ class AccountSettings(Settings):
     @field_validator("region", "record_data", mode="before")
     @classmethod
     def _in_any_case(cls, word: object) -> object:
-        return word.strip().lower() if isinstance(word, str) else word
+        return in_any_case(word)
 
     @field_validator("api_url", "token_url")
     @classmethod
@@ -126,6 +140,11 @@ class AccountSettings(Settings):
         if info.field_name == "api_url":
             return required_address(url).rstrip("/") if url else f"https://{api_host}"
         return required_address(url) if url else f"https://{info.data.get('account', '')}.{identity_host}/oauth/token"
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """What is read of the account."""
+        return parts_of(self.resources, self.users)
 
     @property
     def token_url_names_account(self) -> bool:
@@ -215,7 +234,7 @@ class WarehouseSettings(Settings):
     @field_validator("log_format", mode="before")
     @classmethod
     def _in_any_case(cls, word: object) -> object:
-        return word.strip().lower() if isinstance(word, str) else word
+        return in_any_case(word)
 
     @field_validator("database_url")
     @classmethod

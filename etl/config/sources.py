@@ -80,12 +80,15 @@ def load_accounts(names: Sequence[str] = (), only: str | None = None) -> tuple[A
     accounts = tuple(account for account in built if account is not None)
     if only is None:
         return accounts
-    return tuple(account.model_copy(update={"resources": (only,)}) for account in having(accounts, only))
+    alone = {"resources": ()} if only == "users" else {"resources": (only,), "users": "off"}
+    return tuple(account.model_copy(update=alone) for account in having(accounts, only))
 
 
 def having(accounts: Iterable[AccountSettings], part: str) -> tuple[AccountSettings, ...]:
     """Return those of the accounts that have the part; UsageError if none has it."""
-    found = tuple(account for account in accounts if part in account.resources)
+    found = tuple(account for account in accounts if part in account.parts)
+    if not found and part == "users":
+        raise UsageError("none of these accounts has users: TALKDESK_USERS (users) is off; names or keep reads them")
     if not found:
         raise UsageError(f"none of these accounts has {part}, as TALKDESK_RESOURCES (resources) says")
     return found

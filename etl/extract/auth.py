@@ -5,7 +5,7 @@ import re
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from authlib.oauth2.rfc6749.parameters import prepare_token_request
 
 from etl.config import AccountSettings
 from etl.errors import SourceMalformed, SourceRefused, SourceUnavailable
-from etl.extract.endpoints import SCOPES
+from etl.extract.endpoints import USERS, scopes_of
 from etl.extract.retrying import Patience, Transient
 from etl.extract.transport import Answer, Transport, place
 
@@ -65,8 +65,8 @@ class TokenProvider:
         self._transport = transport
         self._patience = patience
         self._wall_clock = wall_clock
-        # Without a scope the answer should grant all that the client has; a scope that does not act yet may spoil both.
-        self._wishes = [" ".join(SCOPES), "", *SCOPES]
+        self._wanted = scopes_of(settings.parts)
+        self._wishes = _wishes(self._wanted)
         self._lock = threading.Lock()
         self._circuit = patience.circuit(tries=1)
         self._token: _Token | None = None
@@ -103,7 +103,7 @@ class TokenProvider:
     def _ask(self, seconds: float) -> _Token:
         asked_at = self._patience.clock()
         answer = self._post(seconds)
-        while len(self._wishes) > 1 and _is_about_scope(answer):
+        while len(self._wishes) > 1 and (_is_about_scope(answer) or self._asks_for_more(answer)):
             del self._wishes[0]
             answer = self._post(seconds)
         if not answer.is_success:
@@ -113,8 +113,12 @@ class TokenProvider:
         if scopes is None and self._wishes[0]:
             scopes = frozenset(self._wishes[0].split())
         if scopes is not None:
-            self.missing_scopes = frozenset(SCOPES) - scopes
+            self.missing_scopes = frozenset(self._wanted) - scopes
         return _Token(granted.access_token, asked_at, _life(granted.expires_in))
+
+    def _asks_for_more(self, answer: Answer) -> bool:
+        """Tell whether a scope beyond the others may be what is refused: one that is new acts after some minutes."""
+        return answer.status == HTTPStatus.UNAUTHORIZED and USERS.scope in self._wishes[0].split()
 
     def _post(self, seconds: float) -> Answer:
         url = self._settings.token_url
@@ -156,6 +160,15 @@ class TokenProvider:
     @property
     def _place(self) -> str:
         return place("POST", self._settings.token_url)
+
+
+def _wishes(scopes: Sequence[str]) -> list[str]:
+    """Return what to ask for, one after the other: all, the same without the users' scope, nothing named, each alone.
+
+    Without a scope the answer should grant all that the client has; a scope that does not act yet may spoil both.
+    """
+    needed = [scope for scope in scopes if scope != USERS.scope]
+    return list(dict.fromkeys([" ".join(scopes), " ".join(needed), "", *needed, *scopes]))
 
 
 def _client_auth(settings: AccountSettings, *, issued_at: int) -> ClientAuth:

@@ -36,6 +36,7 @@ class Page(NamedTuple):
     total: int | None
     claimed: bool
     following: NextLink = NextLink()
+    total_pages: int | None = None
 
 
 class _Outline(msgspec.Struct):
@@ -45,6 +46,7 @@ class _Outline(msgspec.Struct):
     links: Any = msgspec.field(name="_links", default=None)
     total: Any = None
     count: Any = None
+    total_pages: Any = None
 
 
 def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
@@ -52,7 +54,7 @@ def read_page(body: bytes, *, prefer: Sequence[str] = ()) -> Page:
     said = head(body)
     found = items(said, prefer=prefer)
     read = len(found or ())
-    return Page(body, read, total(said, read=read), found is not None, _next_link(said))
+    return Page(body, read, total(said, read=read), found is not None, _next_link(said), _total_pages(said))
 
 
 def read_items(body: bytes, *, prefer: Sequence[str] = ()) -> list[Any]:
@@ -70,7 +72,8 @@ def head(body: bytes) -> Any:
         return outline
     if not outline.embedded:
         return parse_json(body)
-    return {"_embedded": outline.embedded, "_links": outline.links, "total": outline.total, "count": outline.count}
+    said = {"total": outline.total, "count": outline.count, "total_pages": outline.total_pages}
+    return {"_embedded": outline.embedded, "_links": outline.links, **said}
 
 
 _outline = msgspec.json.Decoder(_Outline | list[msgspec.Raw])
@@ -152,6 +155,10 @@ def total(body: object, *, read: int = 0) -> int | None:
         return None
     said, count = _length(body.get("total")), _length(body.get("count"))
     return count if said is None and count is not None and count > read else said
+
+
+def _total_pages(body: object) -> int | None:
+    return _length(body.get("total_pages")) if isinstance(body, dict) else None
 
 
 def error_code(body: bytes) -> object:

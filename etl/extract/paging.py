@@ -7,7 +7,7 @@ from urllib.parse import quote
 from etl.errors import SourceMalformed
 from etl.extract import identity
 from etl.extract.client import Client
-from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, Endpoint
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, USERS, Endpoint
 from etl.extract.hal import NextLink, Page, read_page
 from etl.extract.transport import place
 
@@ -39,6 +39,11 @@ def record_pages(client: Client, href: str, *, expected: int | None = None) -> I
 def case_field_pages(client: Client) -> Iterator[Page]:
     """Fetch the case fields with their dictionaries, page by page."""
     return pages(client, CASE_FIELDS, client.api_url + CASE_FIELDS.path)
+
+
+def user_pages(client: Client) -> Iterator[Page]:
+    """Fetch the account's users, page by page."""
+    return pages(client, USERS, client.api_url + USERS.path)
 
 
 def pages(client: Client, endpoint: Endpoint, url: str, *, expected: int | None = None) -> Iterator[Page]:

@@ -11,13 +11,15 @@ from etl.load.imports import (
 )
 from etl.load.records import Content, compare_staged, replace_records, stage
 from etl.load.rejected import keep_rejected, prune_rejected
-from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, Key, Versioned
+from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Key, Versioned
+from etl.load.users import note_users_read
 from etl.load.versioned import mark_removed, missing, upsert
 
 __all__ = [
     "CASE_FIELDS",
     "ENTRIES",
     "IMPORTS",
+    "USERS",
     "Content",
     "Key",
     "Stored",
@@ -30,6 +32,7 @@ __all__ = [
     "mark_removed",
     "missing",
     "missing_imports",
+    "note_users_read",
     "pending_imports",
     "prune_rejected",
     "recognises",

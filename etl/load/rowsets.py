@@ -31,6 +31,7 @@ CLOCK_COLUMNS = frozenset(
         "records_privacy",
         "expired_at",
         "removed_at",
+        "users_read_at",
     }
 )
 
@@ -77,6 +78,8 @@ IMPORTS = Versioned(tables.imports, tables.imports_versions, reset=("records_loa
 CASE_FIELDS = Versioned(tables.case_fields, tables.case_fields_versions, reset=("removed_at",))
 
 ENTRIES = Versioned(tables.case_field_entries, tables.case_field_entries_versions, reset=("removed_at",))
+
+USERS = Versioned(tables.users, tables.users_versions, reset=("removed_at",))
 
 
 def listed(what: Versioned) -> FromClause:

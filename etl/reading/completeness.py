@@ -18,6 +18,8 @@ class Reading:
 
     read: int = 0
     total: int | None = None
+    pages: int = 0
+    total_pages: int | None = None
     says_something: bool = False
     is_doubted: bool = False
     error: EtlError | None = None
@@ -25,6 +27,8 @@ class Reading:
     def note(self, page: Page) -> None:
         """Count the page."""
         self.read += page.read
+        self.pages += 1
+        self.total_pages = self.total_pages if page.total_pages is None else page.total_pages
         self.total = self.total if page.total is None else page.total
         self.says_something = self.says_something or page.claimed
 
@@ -35,8 +39,10 @@ class Reading:
 
     @property
     def is_short(self) -> bool:
-        """True if fewer items were read than the source says there are."""
-        return self.total is not None and self.read < self.total
+        """True if fewer items were read than the source says there are; or fewer pages, if that is all it says."""
+        if self.total is None:
+            return self.total_pages is not None and self.pages < self.total_pages
+        return self.read < self.total
 
     def is_blank_beside(self, missing: Collection[object]) -> bool:
         """Tell whether the answer says nothing although something should be there: on its strength nothing is gone."""
@@ -46,7 +52,9 @@ class Reading:
         """Return an error that says how much is missing, if anything is."""
         if not self.is_short:
             return None
-        return SourceMalformed(f"{what}: {self.read} items were read, twice, but the source says {self.total}")
+        said = f"{self.total_pages} pages" if self.total is None else str(self.total)
+        read = f"{self.pages} pages" if self.total is None else f"{self.read} items"
+        return SourceMalformed(f"{what}: {read} were read, twice, but the source says {said}")
 
     def require_whole(self, what: str) -> None:
         """Raise what went wrong, if anything did."""

@@ -18,7 +18,7 @@ from etl.errors import (
     named,
 )
 from etl.load import StoredOtherwise
-from etl.warehouse.counts import RESOURCES, Counts, Traffic
+from etl.warehouse.counts import Counts, Traffic, told_of
 
 log = logging.getLogger(__name__)
 
@@ -173,7 +173,9 @@ class SyncOutcome:
 
 def _counts(account: AccountOutcome) -> dict[str, Any]:
     empty = ResourceOutcome()
-    return {resource: account.resources.get(resource, empty).counts.to_json() for resource in RESOURCES}
+    return {
+        resource: account.resources.get(resource, empty).counts.to_json() for resource in told_of(account.resources)
+    }
 
 
 def _traffic(account: AccountOutcome) -> dict[str, Any]:

@@ -12,14 +12,16 @@ from sqlalchemy import Connection
 
 from etl import load
 from etl.errors import NotStorable, SourceChanged
-from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Content, Stored
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Content, Stored
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import find_forgotten
 from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
 from etl.reading.recognition import is_recognised, not_proven, refuse_unrecognised
 from etl.reading.records import Records, read_records
+from etl.reading.users import Users, read_again, read_users
 from etl.sync.outcome import ResourceOutcome
 from etl.sync.run import AccountRun, log
+from etl.transform.users import Kept
 from etl.warehouse.counts import Counts
 
 
@@ -31,6 +33,8 @@ def sync_account(run: AccountRun) -> None:
             sync_imports(run)
         if run.wants_case_fields:
             sync_case_fields(run)
+        if run.wants_users:
+            sync_users(run, "names" if run.settings.users == "names" else "keep")
 
 
 def sync_imports(run: AccountRun) -> None:
@@ -78,6 +82,20 @@ def sync_case_fields(run: AccountRun) -> None:
         load_case_fields(run, note, entries_note, fields)
         fields.reading.require_whole("case fields")
         note.complete = entries_note.complete = not fields.reading.is_doubted
+
+
+def sync_users(run: AccountRun, kept: Kept) -> None:
+    """Sync the users, last of all: what an import of this run did to them is then seen as its doing."""
+    with run.resource("users") as (note,):
+        if run.needs_proof:
+            raise SourceChanged(not_proven(run.account))
+        users = read_users(run.source, kept)
+        missing = run.load(note, load.missing, USERS, run.account, users.rows, spare=users.unreadable)
+        if users.may_have_skipped(missing):
+            read_again(run.source, users)
+        load_users(run, note, users)
+        users.reading.require_whole("users")
+        note.complete = not users.reading.is_doubted
 
 
 def warn_of_no_match(run: AccountRun, listing: Listing) -> None:
@@ -249,3 +267,27 @@ def remove_missing(
     gone_entries = load.missing(connection, ENTRIES, run.account, fields.entries, spare=fields.unreadable)
     counts.removed = load.mark_removed(connection, CASE_FIELDS, run.account, gone)
     entry_counts.removed = load.mark_removed(connection, ENTRIES, run.account, gone_entries)
+
+
+def load_users(run: AccountRun, note: ResourceOutcome, users: Users) -> None:
+    """Load the users that were read, and mark those missing from a complete answer."""
+    note.counts.read = users.reading.read
+    run.reject(note, users.rejected.values())
+    stored, new = run.load(note, store_users, run, users)
+    run.note_stored(note, stored, new)
+
+
+def store_users(connection: Connection, run: AccountRun, users: Users) -> tuple[Stored, int]:
+    """Upsert the users inside a transaction, and mark those missing from a complete answer, unless it is doubted."""
+    if users.reading.read:
+        run.bind(connection)
+    stored = load.upsert(connection, USERS, run.account, users.rows)
+    if users.reading.is_whole:
+        gone = load.missing(connection, USERS, run.account, users.rows, spare=users.unreadable)
+        users.reading.is_doubted = users.is_empty_beside(gone) and not run.options.full
+        if users.reading.is_doubted:
+            log.warning("account=%s the answer held no user: none is removed (--full accepts it)", run.account)
+        else:
+            stored.counts.removed = load.mark_removed(connection, USERS, run.account, gone)
+            load.note_users_read(connection, run.account)
+    return stored, run.reject_refused(connection, stored)

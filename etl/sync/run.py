@@ -22,7 +22,7 @@ from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
 from etl.warehouse import binding, ledger
 from etl.warehouse.binding import Origin
-from etl.warehouse.counts import Progress, Traffic
+from etl.warehouse.counts import Progress, Traffic, resources_of, told_of
 from etl.warehouse.ledger import RunKey
 from etl.warehouse.session import REPLACED, Warehouse
 
@@ -39,7 +39,7 @@ MOMENT = timedelta(minutes=10)
 class Options(NamedTuple):
     """What the sync command was asked for."""
 
-    only: Literal["imports", "case-fields"] | None = None
+    only: Literal["imports", "case-fields", "users"] | None = None
     window: Window | None = None
     full: bool = False
     dry_run: bool = False
@@ -47,13 +47,18 @@ class Options(NamedTuple):
 
     @property
     def wants_imports(self) -> bool:
-        """False if only the case fields are wanted."""
-        return self.only != "case-fields"
+        """False if only another part is wanted."""
+        return self.only in {None, "imports"}
 
     @property
     def wants_case_fields(self) -> bool:
-        """A backfill leaves the case fields alone unless it asks for them."""
-        return self.only != "imports" and self.window is None
+        """A backfill leaves the case fields alone."""
+        return self.only in {None, "case-fields"} and self.window is None
+
+    @property
+    def wants_users(self) -> bool:
+        """A backfill leaves the users alone."""
+        return self.only in {None, "users"} and self.window is None
 
 
 @dataclass
@@ -114,6 +119,11 @@ class AccountRun:
     def wants_case_fields(self) -> bool:
         """True if they are asked for, and the account has any."""
         return self.options.wants_case_fields and "case-fields" in self.settings.resources
+
+    @property
+    def wants_users(self) -> bool:
+        """True if the settings ask for them, and so does the command."""
+        return self.options.wants_users and "users" in self.settings.parts
 
     def open(self) -> None:
         """Open the run: the account's lock is held and the run is on record; raise if it would read another source."""
@@ -241,7 +251,7 @@ class AccountRun:
         died = ledger.start_run(connection, self.key, window=self.options.window, options=self._options())
         if died:
             log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
-        ledger.fold_runs(connection, self.account, self.keep_runs)
+        ledger.fold_runs(connection, self.account, self.keep_runs, told_of(resources_of(self.settings.parts)))
         load.prune_rejected(connection, self.account, self.keep_rejected)
 
     def _options(self) -> dict[str, Any]:
@@ -249,9 +259,10 @@ class AccountRun:
             "only": self.options.only,
             "full": self.options.full,
             "accept_source": self.options.accept_source,
-            "resources": self.settings.resources,
+            "resources": self.settings.parts,
             "retention_days": self.settings.retention_days,
             "record_data": self.settings.record_data,
+            "users": self.settings.users,
         }
 
     def _measure(self, traffic: Traffic, before: Requests, started: float) -> None:

@@ -10,14 +10,14 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, null, or_, select, true
 
-from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Versioned
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Versioned
 from etl.load.rowsets import ACCOUNT
 from etl.verify.verification import Kind
 from etl.verify.versioned import Finding, names_of
 from etl.warehouse.sql import statements
 
 SQL = statements("etl.verify", "history.sql")
-VERSIONED = {"imports": IMPORTS, "case_fields": CASE_FIELDS, "case_field_entries": ENTRIES}
+VERSIONED = {"imports": IMPORTS, "case_fields": CASE_FIELDS, "case_field_entries": ENTRIES, "users": USERS}
 COUNTED: dict[str, tuple[str, str | None, Kind]] = {
     "orphan_records": ("import_records", None, "extra"),
     "orphan_errors": ("import_records", "errors", "extra"),

@@ -13,13 +13,15 @@ from etl import load
 from etl.config import AccountSettings
 from etl.errors import EtlError, Interrupted, NotStorable, SourceChanged, SourceMalformed, named
 from etl.extract.client import Client
-from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, Key
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Key
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import find_forgotten
 from etl.reading.listing import Link, Listing, link_of, read_listing
 from etl.reading.reader import Source
 from etl.reading.recognition import is_recognised, refuse_unrecognised
 from etl.reading.records import Records, read_records
+from etl.reading.users import Users, read_users
+from etl.transform.users import Kept
 from etl.verify.history import compare_history, newest_listed, ran_since
 from etl.verify.records import (
     ImportFinding,
@@ -61,6 +63,8 @@ def verify_accounts(
                     verify_imports(comparison)
                 if "case-fields" in settings.resources:
                     verify_case_fields(comparison)
+                if "users" in settings.parts:
+                    verify_users(comparison, "names" if settings.users == "names" else "keep")
                 if deep:
                     verify_history(comparison)
     return verification
@@ -319,12 +323,32 @@ def compare_case_fields(
     return found, entries
 
 
+def verify_users(comparison: Comparison, kept: Kept) -> None:
+    """Compare the users column by column."""
+    with comparison.resource("users"):
+        users = read_users(comparison.source, kept)
+        comparison.note("users", comparison.session.read(compare_users, account=comparison.name, users=users))
+        comparison.count("users", len(users.rows))
+        users.reading.require_whole("users")
+
+
+def compare_users(connection: Connection, *, account: str, users: Users) -> list[Finding]:
+    """Compare the stored users with the source's, inside a transaction."""
+    found = compare_rows(connection, USERS, account, users.rows)
+    if users.reading.is_whole:
+        gone = load.missing(connection, USERS, account, users.rows, spare=sorted(users.unreadable))
+        if users.is_empty_beside(gone):
+            raise SourceMalformed("the answer held no user: a sync removes none (--full accepts it)")
+        found += compare_absent(connection, USERS, account, gone)
+    return found
+
+
 def verify_history(comparison: Comparison) -> None:
     """Hold what the source can no longer be asked for against its own history; what is known is not said again."""
     known = {
         (found.resource, found.key) for found in comparison.verification.differences if found.account == comparison.name
     }
-    wanted = resources_of(comparison.settings.resources)
+    wanted = resources_of(comparison.settings.parts)
     with comparison.resource(wanted[0]):
         comparison.progress("history")
         for resource, finding in comparison.session.read(

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 from etl.errors import DONE, FOUND, PARTLY_DONE, EtlError, Failure
-from etl.warehouse.counts import RESOURCES
+from etl.warehouse.counts import told_of
 
 Kind = Literal["missing", "extra", "different", "moved"]
 
@@ -72,7 +72,7 @@ class Verification:
             "level": self.level,
             "differences": [difference.to_json() for difference in self.differences],
             "compared": {
-                account: {resource: counts[resource] for resource in RESOURCES}
+                account: {resource: counts[resource] for resource in told_of(counts)}
                 for account, counts in self.compared.items()
             },
             "errors": [failure.to_json() for failure in self.failures],

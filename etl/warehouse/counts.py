@@ -1,10 +1,14 @@
 """What a sync counts per resource: the outcomes of items and rows, the traffic, and where the time went."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import asdict, dataclass, fields
 from typing import Any, NamedTuple
 
-PARTS = {"imports": ("imports", "import_records"), "case-fields": ("case_fields", "case_field_entries")}
+PARTS = {
+    "imports": ("imports", "import_records"),
+    "case-fields": ("case_fields", "case_field_entries"),
+    "users": ("users",),
+}
 """The resources by the part of an account that they belong to."""
 
 RESOURCES = tuple(resource for part in PARTS.values() for resource in part)
@@ -13,6 +17,11 @@ RESOURCES = tuple(resource for part in PARTS.values() for resource in part)
 def resources_of(parts: Iterable[str]) -> tuple[str, ...]:
     """Return the resources of these parts."""
     return tuple(resource for part in parts for resource in PARTS[part])
+
+
+def told_of(there: Container[str]) -> tuple[str, ...]:
+    """Return the resources that an answer tells of: users only if they are among what is there."""
+    return tuple(resource for resource in RESOURCES if resource in there or resource not in PARTS["users"])
 
 
 class Progress(NamedTuple):

@@ -1,6 +1,6 @@
 """The ledger: one row per run and account, one per resource; written whatever happens to the run."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import timedelta
@@ -11,10 +11,13 @@ from sqlalchemy.dialects.postgresql import insert as upsert_into
 
 from etl import __version__
 from etl.instants import Window
-from etl.warehouse.counts import RESOURCES, Counts, Traffic
+from etl.warehouse.counts import Counts, Traffic, told_of
 from etl.warehouse.sql import statement
 from etl.warehouse.tables import sync_run_resources, sync_runs
 from etl.warehouse.writing import write
+
+OF_ALL = told_of(())
+"""The resources that every account may have."""
 
 
 class RunKey(NamedTuple):
@@ -73,16 +76,17 @@ def seconds_since_listing(connection: Connection, account: str) -> float | None:
     return None if found is None else float(found)
 
 
-def fold_runs(connection: Connection, account: str, keep: timedelta) -> None:
+def fold_runs(connection: Connection, account: str, keep: timedelta, resources: Sequence[str] = OF_ALL) -> None:
     """Fold the runs older than `keep`: they leave the ledger, but for those that still tell of now.
 
-    The views answer as before: what the gaps need is folded first. Nothing is written if nothing is that old.
+    The views answer as before: what the gaps need is folded first, and the newest reads of these resources stay.
+    Nothing is written if nothing is that old.
     """
     old = {"account": account, "keep": keep}
     with _by_look_ups(connection):
         write(connection, statement("fold_listings"), old)
         write(connection, statement("move_fold"), {"account": account})
-        write(connection, statement("forget_resources"), {**old, "resources": list(RESOURCES)})
+        write(connection, statement("forget_resources"), {**old, "resources": list(resources)})
         write(connection, statement("forget_runs"), old)
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0007"
+REVISION = "0008"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 LEDGER = frozenset({"sync_runs", "sync_run_resources", "coverage_folded"})
@@ -121,6 +121,21 @@ def _case_field_columns() -> list[Column[Any]]:
     ]
 
 
+def _user_columns() -> list[Column[Any]]:
+    return [
+        _account(),
+        _key("user_id", "Id of the user at the source; imports name it in created_by, updated_by and canceled_by."),
+        _text("name", "Name of the user. Personal data."),
+        _text("email", "E-mail address; NULL where only names are kept. Personal data."),
+        _column("active", Boolean, "False if deactivated at the source."),
+        _text("gender", "As the source says; NULL where only names are kept. Personal data."),
+        _text("extension", "Internal extension; NULL where only names are kept. Personal data."),
+        _text("external_phone_number", "Phone number; NULL where only names are kept. Personal data."),
+        _instant("created_at", "Instant of creation at the source; NULL where only names are kept."),
+        _extra(),
+    ]
+
+
 def _entry_key_columns() -> list[Column[Any]]:
     return [
         _account(),
@@ -155,12 +170,18 @@ imports = Table(
     _instant("records_loaded_at", "Instant at which all records of the finished import were in; NULL = not yet."),
     _instant("expired_at", "Instant at which the source was found to have forgotten the import; the row stays."),
     _total("records_loaded", "Rows of the import in import_records, kept by the loader."),
+    _instant(
+        "users_read_at",
+        "Instant at which the users were first read whole after the import was over: what changed of them later is "
+        "not its doing; NULL = not yet, or they were not read before it either.",
+    ),
     _text(
         "records_privacy",
         "What was kept of their cells: keep or drop, and a keyed fingerprint of what was hashed; NULL = not known.",
     ),
     Index("imports_account_created_at_idx", "account", "created_at", postgresql_include=["records_loaded"]),
     Index("imports_created_at_idx", "created_at"),
+    Index("imports_users_unread_idx", "account", "created_at", postgresql_where=text("users_read_at IS NULL")),
     Index("imports_records_privacy_idx", "account", "records_privacy", postgresql_where=text("records_loaded > 0")),
     Index(
         "imports_unloaded_idx",
@@ -242,6 +263,17 @@ case_field_entries = Table(
 )
 
 
+users = Table(
+    "users",
+    metadata,
+    *_user_columns(),
+    _first_seen_at(),
+    _last_changed_at(),
+    _removed_at("the user"),
+    comment="Users of the account, as last seen; empty unless TALKDESK_USERS asks for them. Personal data.",
+)
+
+
 def _versions(name: str, columns: list[Column[Any]], comment: str) -> Table:
     """Return a history table: one open version per thing, found by instant through a range index."""
     table = Table(name, metadata, *columns, _valid_from(), _valid_to(), comment=comment)
@@ -265,6 +297,15 @@ case_field_entries_versions = _versions(
     [*_entry_key_columns(), _path(), _parent_id(), _depth(), _extra()],
     "Every state of a dictionary entry ever seen.",
 )
+
+users_versions = _versions("users_versions", _user_columns(), "Every state of a user ever seen. Personal data.")
+Index(
+    "users_versions_email_idx",
+    users_versions.c.account,
+    text("lower(btrim(email))"),
+    _table=users_versions,
+)
+Index("users_versions_account_valid_from_idx", users_versions.c.account, users_versions.c.valid_from)
 
 sync_runs = Table(
     "sync_runs",
@@ -304,7 +345,7 @@ sync_run_resources = Table(
     metadata,
     _account(),
     _key("run_id", "The run."),
-    _key("resource", "imports, import_records, case_fields or case_field_entries."),
+    _key("resource", "imports, import_records, case_fields, case_field_entries or users."),
     _total("read", "Items fetched."),
     _total("inserted", "Rows that were new."),
     _total("updated", "Rows that differed, or came back."),
@@ -379,7 +420,7 @@ rejected_items = Table(
     _account(),
     _key("item_id", "Digest of resource, import and item."),
     _column("run_id", Text, "The run that first met the item.", nullable=False),
-    _column("resource", Text, "imports, import_records, case_fields or case_field_entries.", nullable=False),
+    _column("resource", Text, "imports, import_records, case_fields, case_field_entries or users.", nullable=False),
     _text("import_id", "The import, if the item is one of its records."),
     _column("item", Text, "The item as received (JSON). May be personal data; pruned by age.", nullable=False),
     _column("reason", Text, "Why it could not be loaded.", nullable=False),

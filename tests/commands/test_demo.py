@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from etl.commands.demo.world import demo_world
+from etl.commands.demo.world import demo_world, go_on_once
 from etl.sandbox import World
 from tests import postgres
 
@@ -40,7 +40,7 @@ def test_first_look(database_url: str) -> None:
     assert found.returncode == 0
     assert not found.stderr
     assert "invented" in look
-    assert "The newest 8 of 61 imports" in look
+    assert "The newest 8 of 62 imports" in look
     assert "COMPLETED_WITH_ERRORS" in look
     assert "@example.com" in look
     assert "│   ├── 13 inch" in look
@@ -60,7 +60,7 @@ def test_second_look(database_url: str) -> None:
     assert "What has changed since the demo before" in found.stdout
     assert "new → IN_PROGRESS" in found.stdout
     assert "Billing question → Billing and payments" in found.stdout
-    assert third["imports"] == {"read": 63, "inserted": 1, "updated": 1, "unchanged": 61, "removed": 0, "rejected": 0}
+    assert third["imports"] == {"read": 64, "inserted": 1, "updated": 1, "unchanged": 62, "removed": 0, "rejected": 0}
 
 
 def test_embedded(session_folder: Path) -> None:
@@ -111,6 +111,8 @@ def test_world_goes_on(pause: timedelta) -> None:
     for number in range(6):
         now = NOW + number * pause
         world = demo_world(known, now=now)
+        if not known:
+            go_on_once(world, at=now + timedelta(seconds=1))
         after = items(world)
         ended = {id_ for id_, each in before.items() if each.item["status"] not in {"QUEUED", "IN_PROGRESS"}}
 

@@ -26,10 +26,11 @@ def synced_url(server: postgres.Server) -> Iterator[str]:
             "TOKEN_URL": sandbox.token_url,
             "CLIENT_ID": "sandbox",
             "CLIENT_SECRET": "sandbox",
+            "USERS": "keep",
         }.items():
             environment.setenv(f"TALKDESK_{name}", value)
         assert _sync(url) == "succeeded"
-        go_on_once(world)
+        go_on_once(world, at=datetime.now(UTC))
         assert _sync(url) == "succeeded"
         yield url
 

@@ -161,6 +161,20 @@ def test_401_without_a_living_token(sandbox: Sandbox, authorization: str) -> Non
     assert "Bearer" == answer.headers["WWW-Authenticate"]
 
 
+def test_users_are_pages_with_a_link_that_is_a_template(sandbox: Sandbox, caller: Caller) -> None:
+    """Whoever submitted an import is one of them; each has an address of its own."""
+    page = caller.get("/users").json()
+    first = page["_embedded"]["users"][0]
+    creators = {each.item["created_by"] for each in sandbox.world.imports()}
+
+    assert {"href": f"{sandbox.url}/users/:id", "templated": True} == page["_links"]["show"]
+    assert page["total_pages"] == -(-page["total"] // page["per_page"])
+    assert page["total"] == len(sandbox.world.users())
+    assert creators <= {user["id"] for user in sandbox.world.users()}
+    assert first == caller.get(f"/users/{first['id']}").json()
+    assert 404 == caller.get("/users/nobody").status_code
+
+
 def test_403_when_the_scope_lacks(sandbox: Sandbox, caller: Caller) -> None:
     """A token of one scope opens one resource and not the other."""
     form = {"grant_type": "client_credentials", "scope": "bulk-imports:read"}

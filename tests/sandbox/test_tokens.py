@@ -15,7 +15,7 @@ from etl.sandbox import Sandbox, running
 from tests.sandbox.caller import Caller
 
 FORM = {"grant_type": "client_credentials"}
-BOTH = "bulk-imports:read case-fields-public:read"
+ALL = "bulk-imports:read case-fields-public:read users:read"
 KEY = ECKey.generate_key("P-256", {"kid": "key-1"})
 LIST = "/bulk-imports/users"
 
@@ -46,7 +46,7 @@ def test_secret_gives_a_token(caller: Caller) -> None:
     """HTTP Basic with the right secret gives a bearer token for ten minutes and all scopes."""
     body = caller.token(FORM).json()
 
-    assert ("Bearer", 600, BOTH) == (body["token_type"], body["expires_in"], body["scope"])
+    assert ("Bearer", 600, ALL) == (body["token_type"], body["expires_in"], body["scope"])
 
 
 @pytest.mark.parametrize("auth", [None, ("sandbox", "wrong"), ("other", "sandbox"), ("", ""), ("sandbox", "ß")])
@@ -114,7 +114,7 @@ def test_signed_assertion_gives_a_token(signing: Sandbox) -> None:
     with OAuth2Session("sandbox", KEY, token_endpoint_auth_method=method) as session:
         token = session.fetch_token(signing.token_url, grant_type="client_credentials", timeout=5)
 
-    assert BOTH == token["scope"]
+    assert ALL == token["scope"]
 
 
 def test_rsa_keys_are_understood() -> None:

@@ -27,6 +27,7 @@ def test_the_ledger_of_a_run(acme: Account) -> None:
         "accept_source": False,
         "retention_days": 20,
         "record_data": "keep",
+        "users": "off",
     }
     options["resources"] = ["imports", "case-fields"]
     assert options == run["options"]

@@ -20,6 +20,13 @@ FROM talkdesk.imports, generate_series(1, 1000) AS n;
 INSERT INTO talkdesk.import_record_errors (account, import_id, record_key, error_no, code)
 SELECT account, import_id, record_key, 0, 'E1' FROM talkdesk.import_records WHERE position <= 50;
 
+-- Some thousand users who were there before, each renamed twice; the imports name one of them.
+INSERT INTO talkdesk.users_versions (account, user_id, name, email, valid_from, valid_to)
+SELECT
+    account, 'u' || u, 'User ' || u || '/' || v, CASE u WHEN 1 THEN 'Somebody@example.com' ELSE 'u' || u || '@example.com' END,
+    now() - v * interval '200 days', CASE v WHEN 1 THEN NULL ELSE now() - (v - 1) * interval '200 days' END
+FROM unnest(ARRAY['acme', 'zenith']) AS account, generate_series(1, 3000) AS u, generate_series(3, 1, -1) AS v;
+
 -- Runs of each hour, one account after the other, in the order in which a ledger grows. Some accounts did not run for a
 -- while, some ran and did not read the list to its end.
 CREATE TEMPORARY TABLE hours AS

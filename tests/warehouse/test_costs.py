@@ -108,6 +108,16 @@ def pages_so_far(connection: Connection, *names: str) -> int:
     return int(connection.execute(read, {"names": list(names)}).scalar_one())
 
 
+def test_what_one_import_did_is_asked_of_its_own_records(warehouse: Connection) -> None:
+    """And of the users whom they name, whatever else is stored."""
+    mine = "WHERE account = 'acme' AND import_id = 'i100'"
+    question = f"SELECT * FROM talkdesk.import_user_changes {mine}"  # noqa: S608
+    own = pages_read(warehouse, f"SELECT data FROM talkdesk.import_records {mine}")  # noqa: S608
+
+    assert [("name", "User 1/2", "User 1/1")] == [tuple(row[6:9]) for row in warehouse.execute(text(question))]
+    assert pages_read(warehouse, question) < own + 100
+
+
 @pytest.mark.parametrize("name", OF_IMPORTS)
 def test_questions_about_imports(warehouse: Connection, name: str) -> None:
     """Few imports cost few pages, however many records there are."""

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection, func, select, text
 
 from etl.warehouse import ledger, tables
-from etl.warehouse.counts import RESOURCES
+from etl.warehouse.ledger import OF_ALL
 from tests.stored import ACCOUNT, DAY, HOUR, add, add_run, now
 
 KEEP = timedelta(days=400)
@@ -39,7 +39,7 @@ def add_hourly(connection: Connection, since: timedelta, until: timedelta) -> No
     """Afterwards the account has read everything each hour, from so long ago until so long ago."""
     count = (since - until) // HOUR
     for n in range(count):
-        add_run(connection, f"hour {since.days} {n}", *RESOURCES, ago=since - n * HOUR, took=HOUR / 60)
+        add_run(connection, f"hour {since.days} {n}", *OF_ALL, ago=since - n * HOUR, took=HOUR / 60)
 
 
 def test_a_long_ledger(connection: Connection) -> None:
@@ -47,7 +47,7 @@ def test_a_long_ledger(connection: Connection) -> None:
     add_hourly(connection, 450 * DAY, 448 * DAY)
     add_hourly(connection, 420 * DAY, 418 * DAY)
     add_hourly(connection, 399 * DAY, 398 * DAY)
-    add_run(connection, "last", *RESOURCES, ago=HOUR)
+    add_run(connection, "last", *OF_ALL, ago=HOUR)
     before = answers(connection)
     fold(connection)
 
@@ -58,7 +58,7 @@ def test_a_long_ledger(connection: Connection) -> None:
 
 def test_folding_again_changes_nothing(connection: Connection) -> None:
     add_hourly(connection, 450 * DAY, 448 * DAY)
-    add_run(connection, "last", *RESOURCES, ago=HOUR)
+    add_run(connection, "last", *OF_ALL, ago=HOUR)
     fold(connection)
     before = everything(connection)
     fold(connection)
@@ -76,8 +76,8 @@ def everything(connection: Connection) -> list[str]:
 
 
 def test_young_runs_are_left_alone(connection: Connection) -> None:
-    add_run(connection, "r1", *RESOURCES, ago=399 * DAY)
-    add_run(connection, "r2", *RESOURCES, ago=300 * DAY)
+    add_run(connection, "r1", *OF_ALL, ago=399 * DAY)
+    add_run(connection, "r2", *OF_ALL, ago=300 * DAY)
     before = everything(connection)
     fold(connection)
 
@@ -86,7 +86,7 @@ def test_young_runs_are_left_alone(connection: Connection) -> None:
 
 def test_a_resource_that_is_read_no_more(connection: Connection) -> None:
     """What tells when it was read last stays, and is no listing that a gap could begin with."""
-    add_run(connection, "all", *RESOURCES, ago=500 * DAY)
+    add_run(connection, "all", *OF_ALL, ago=500 * DAY)
     for n in range(50):
         add_run(connection, f"imports {n:02}", "imports", ago=490 * DAY - n * 10 * HOUR)
     add_run(connection, "last", "imports", ago=HOUR)
@@ -99,7 +99,7 @@ def test_a_resource_that_is_read_no_more(connection: Connection) -> None:
 
 def test_an_account_that_was_silent_for_long(connection: Connection) -> None:
     """It says when it was synced last, until it is synced again and that has become old."""
-    add_run(connection, "last", *RESOURCES, ago=900 * DAY)
+    add_run(connection, "last", *OF_ALL, ago=900 * DAY)
     before = answers(connection)
     fold(connection)
 
@@ -119,8 +119,8 @@ def test_retention_may_change_afterwards(connection: Connection) -> None:
 
 
 def test_other_accounts_are_left_alone(connection: Connection) -> None:
-    add_run(connection, "r1", *RESOURCES, ago=500 * DAY, account="zenith")
-    add_run(connection, "r2", *RESOURCES, ago=450 * DAY, account="zenith")
+    add_run(connection, "r1", *OF_ALL, ago=500 * DAY, account="zenith")
+    add_run(connection, "r2", *OF_ALL, ago=450 * DAY, account="zenith")
     fold(connection)
 
     assert [2, 8, 0] == counts(connection)
@@ -133,7 +133,7 @@ RUNS = st.lists(
             "took": st.integers(0, 30),
             "outcome": st.sampled_from(["succeeded", "succeeded", "partial", "failed", "died", "interrupted"]),
             "is_window": st.sampled_from([False, False, False, True]),
-            "complete": st.sets(st.sampled_from(RESOURCES)),
+            "complete": st.sets(st.sampled_from(OF_ALL)),
             "retention": st.sampled_from([1, 7, 20, 20]),
         }
     ),
@@ -150,7 +150,7 @@ def add_runs(connection: Connection, runs: Sequence[dict[str, Any]]) -> None:
         window = {"window_from": now(connection)} if run["is_window"] else {}
         values = {"outcome": run["outcome"], "options": {"retention_days": run["retention"]}, **window}
         add_run(connection, f"r{n}", ago=ago, took=took, **values)
-        for resource in RESOURCES:
+        for resource in OF_ALL:
             line = {"run_id": f"r{n}", "resource": resource, "complete": resource in run["complete"]}
             add(connection, tables.sync_run_resources, **line, seconds=took.total_seconds() / 2)
         ago -= took
@@ -194,7 +194,7 @@ def test_nothing_that_is_needed_no_more_stays(connection: Connection, keep: int)
     """Once newer runs are old, too, nothing is left of the oldest but the gap."""
     add_hourly(connection, 600 * DAY, 599 * DAY)
     add_hourly(connection, 500 * DAY, 499 * DAY)
-    add_run(connection, "last", *RESOURCES, ago=HOUR)
+    add_run(connection, "last", *OF_ALL, ago=HOUR)
     fold(connection, 510 * DAY)
     fold(connection, keep * DAY)
 

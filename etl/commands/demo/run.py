@@ -32,7 +32,7 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
         with running(world=demo_world(known, now=datetime.now(UTC))) as sandbox:
             outcome = _sync(url, sandbox, settings, stop)
             if not known and outcome.exit_code == DONE:
-                go_on_once(sandbox.world)
+                go_on_once(sandbox.world, at=datetime.now(UTC))
                 _sync(url, sandbox, settings, stop)
         status.stop()
         return told(outcome.exit_code, lambda: _answer(url, outcome, as_json=as_json, is_first=not known))
@@ -54,6 +54,7 @@ def _sync(url: str, sandbox: Sandbox, settings: WarehouseSettings, stop: threadi
         token_url=sandbox.token_url,
         client_id=client.client_id,
         client_secret=SecretStr(client.client_secret),
+        users="keep",
     )
     engine = connections.open_engine(url)
     return sync_accounts(

@@ -15,7 +15,6 @@ from rich.tree import Tree
 from sqlalchemy import Connection, Row
 
 from etl.commands.demo.world import ACCOUNT
-from etl.commands.status import in_words
 from etl.sync.outcome import SyncOutcome
 from etl.warehouse.counts import RESOURCES
 from etl.warehouse.sql import statement
@@ -64,7 +63,7 @@ def _title(console: Console, text: str, *, view: str = "") -> None:
 def _table(*columns: str, right: Sequence[str] = ()) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in right)
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name in (*right, "by"))
     return table
 
 
@@ -90,15 +89,15 @@ def _show_changes(console: Console, rows: Rows) -> None:
 def _show_history(console: Console, rows: Rows) -> None:
     known, expired = (rows[0].known, rows[0].expired) if rows else (0, 0)
     _title(console, f"The newest {len(rows)} of {known} imports", view="talkdesk.import_history")
-    table = _table("created (UTC)", "type", "status", "records", "failed", "took", right=("records", "failed", "took"))
+    table = _table("created (UTC)", "by", "type", "status", "records", "failed", right=("records", "failed"))
     for row in rows:
         table.add_row(
             f"{row.created_at:%b %d %H:%M}",
-            row.type,
+            Text(row.created_by_name or ""),
+            Text((row.type or "").removesuffix("_USERS")),
             Text(row.status, style=STATUS_STYLES.get(row.status, "cyan")),
             _number(row.total_records),
             _number(row.failed_records),
-            "" if row.duration is None else in_words(row.duration),
         )
     console.print(table)
     if expired:

@@ -11,6 +11,7 @@ from itertools import count
 from random import Random
 
 from etl.sandbox import World
+from etl.sandbox.world.items import Item
 from etl.sandbox.world.live import CHANGES, TYPES
 from etl.sandbox.world.people import hex_id
 
@@ -19,6 +20,8 @@ UNDER_WAY = frozenset({"QUEUED", "IN_PROGRESS"})
 FAILURE_RATE = 0.1
 RECORDS = range(12, 40)
 AGE = timedelta(days=2)
+PROMOTED = 3
+PROMOTIONS = hex_id(Random("promotions"))  # noqa: S311 - the same in every demo
 
 
 def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
@@ -28,7 +31,7 @@ def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
     if newest.id not in known:
         return _begun(now)
     world = _begun(known[newest.id].astimezone(UTC) + (now - newest.created_at))
-    go_on_once(world)
+    go_on_once(world, at=known.get(PROMOTIONS, now))
     for number in count(1):
         at = known.get(_id(number))
         _go_on(world, number, at=at or now)
@@ -51,9 +54,24 @@ def _begun(now: datetime) -> World:
     return world
 
 
-def go_on_once(world: World) -> None:
-    """Rename an option after the first sync of the first demo, so that there is a history at once."""
+def go_on_once(world: World, *, at: datetime) -> None:
+    """Rename an option and some users after the first sync of the first demo, so that there is a history at once."""
+    at = at.replace(microsecond=at.microsecond // 1000 * 1000)  # as the API tells it, so that it comes back unharmed
+    world.advance(max(at - world.now(), timedelta(0)))
     world.rename_entry("drop_down3", ["004"], "Urgent, same day")
+    world.add_import(id=PROMOTIONS, type="UPDATE_USERS", filename="promotions.csv", records=0, status="IN_PROGRESS")
+    world.replace_records(PROMOTIONS, [_promotion(line, user) for line, user in enumerate(_agents(world), 2)])
+    world.finish_import(PROMOTIONS)
+
+
+def _agents(world: World) -> list[Item]:
+    """Return the first of those whom an import has made: they have a phone number."""
+    return [user for user in world.users() if user.get("external_phone_number")][:PROMOTED]
+
+
+def _promotion(line: int, user: Item) -> Item:
+    cells = {"Current Email": user["email"], "Full Name": f"{user['name']} (team lead)", "Email": user["email"]}
+    return {"id": hex_id(Random(user["id"])), "line": line, "status": "COMPLETED", "data": cells}  # noqa: S311
 
 
 def _go_on(world: World, number: int, *, at: datetime) -> None:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from etl.sandbox.answers import Refusal, json_answer, target
-from etl.sandbox.api.listing import PageSize, hal_page, linked
+from etl.sandbox.api.listing import PageSize, hal_page, linked, self_linked
 from etl.sandbox.api.tokens import Tokens
 from etl.sandbox.faults.switchboard import Faults
 from etl.sandbox.world.moves import BulkImport
@@ -25,6 +25,7 @@ from etl.sandbox.world.world import World
 TOKEN_PATH = "/oauth/token"  # noqa: S105 - an address, no secret
 IMPORTS_PATH = "/bulk-imports/users"
 FIELDS_PATH = "/cm/meta/va/fields"
+USERS_PATH = "/users"
 MEDIA_TYPES = {"*/*", "application/*", "application/json", "application/hal+json"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REMEMBERED_REQUESTS = 100_000
@@ -89,6 +90,8 @@ def create_app(sandbox: Sandbox) -> Starlette:
             Route(imports + "/{import_id:any}/records", api.guarded(api.list_records, scope="bulk-imports:read")),
             Route(imports + "/{import_id:any}", api.guarded(api.show_import, scope="bulk-imports:read")),
             Route(sandbox.prefix + FIELDS_PATH, api.guarded(api.list_fields, scope="case-fields-public:read")),
+            Route(sandbox.prefix + USERS_PATH, api.guarded(api.list_users, scope="users:read")),
+            Route(sandbox.prefix + USERS_PATH + "/{user_id:any}", api.guarded(api.show_user, scope="users:read")),
             Route("/{path:any}", api.guarded(api.know_nothing), methods=METHODS),
         ],
         middleware=[Middleware(GZipMiddleware, compresslevel=1)],
@@ -143,6 +146,21 @@ class _Api:
 
     async def list_fields(self, _request: Request) -> Response:
         return json_answer(self.sandbox.world.case_fields())
+
+    async def list_users(self, request: Request) -> Response:
+        address = _address(request, USERS_PATH)
+        items = [self_linked(user, address) for user in self.sandbox.world.users()]
+        page = hal_page(request, "users", items, address=address, size=self.sandbox.page_size)
+        page["total_pages"] = max(1, -(-len(items) // page["per_page"]))
+        page["_links"]["show"] = {"href": f"{address}/:id", "templated": True}
+        return json_answer(page)
+
+    async def show_user(self, request: Request) -> Response:
+        address, wanted = _address(request, USERS_PATH), request.path_params["user_id"]
+        for user in self.sandbox.world.users():
+            if user.get("id") == wanted:
+                return json_answer(self_linked(user, address))
+        raise Refusal(404)
 
     async def know_nothing(self, _request: Request) -> Response:
         raise Refusal(404)

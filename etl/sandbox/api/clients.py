@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-SCOPES = "bulk-imports:read case-fields-public:read"
+SCOPES = "bulk-imports:read case-fields-public:read users:read"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -49,6 +49,12 @@ def linked(bulk_import: BulkImport, address: str, *, self_address: str | None = 
     return {"_links": links} | item
 
 
+def self_linked(item: Item, address: str) -> Item:
+    """The item with the address that it has by itself."""
+    own = f"{address}/{quote(str(item.get('id')), safe='', errors='surrogatepass')}"
+    return {"_links": {"self": {"href": own}}} | item
+
+
 def _asked(request: Request, size: PageSize) -> tuple[int, int]:
     page = _number(request, "page", 1)
     return page, min(_number(request, "per_page", size.default), size.maximum)

@@ -43,7 +43,7 @@ def record_error(rng: Random, type_: str) -> Item:
 
 
 def _cells(rng: Random, line: int, type_: str) -> dict[str, str]:
-    name, email = _person(rng, line)
+    name, email = person(rng, line)
     if type_ == "DELETE_USERS":
         return {"Current Email": email}
     cells = {"Full Name": name, "Email": email, "Ring Groups": _ring_groups(rng), "Agent Activation": "true"}
@@ -52,7 +52,8 @@ def _cells(rng: Random, line: int, type_: str) -> dict[str, str]:
     return cells | {"Internal Extension": str(2000 + line), "External Phone Number": _phone(rng)}
 
 
-def _person(rng: Random, line: int) -> tuple[str, str]:
+def person(rng: Random, line: int) -> tuple[str, str]:
+    """A name, and an address that nobody else has in a file of such lines."""
     given, family = rng.choice(GIVEN), rng.choice(FAMILY)
     return f"{given} {family}", f"{_ascii(given)}.{_ascii(family)}{line}@example.com"
 

@@ -12,6 +12,7 @@ from etl.sandbox.world.history import past_imports
 from etl.sandbox.world.items import Item
 from etl.sandbox.world.moves import BulkImport
 from etl.sandbox.world.people import hex_id
+from etl.sandbox.world.users import Users, add_submitter, carry_out, users_of
 
 RETENTION = timedelta(days=20)
 NOTHING = timedelta(0)
@@ -39,6 +40,7 @@ class World:
         self._ahead = NOTHING
         self._imports = past_imports(self._rng, count=imports, records=records, now=self.now())
         self._fields = catalogue.case_fields(fields, now=self.now())
+        self._users: Users | None = None
         self._removed_fields: dict[str, tuple[int, Item]] = {}
         self._removed_entries: dict[tuple[str, tuple[str, ...]], tuple[int, Item]] = {}
 
@@ -91,6 +93,9 @@ class World:
             lived = moves.lived(new, self._rng, status=status, now=self.now())
             new = lived.with_keys({"status": status} | keys)
             self._imports.insert(0, new)
+            if self._users is not None:
+                add_submitter(self._users, new.item)
+                carry_out(self._users, new)
             return new.id
 
     def put_import(self, item: object, records: Sequence[object] = (), *, age: timedelta = NOTHING) -> None:
@@ -122,8 +127,11 @@ class World:
         )
 
     def finish_import(self, import_id: str, *, status: str | None = None) -> None:
-        """The import ended with that status, or with the one that its records ask for."""
-        self._move(import_id, lambda old: moves.finished(old, status=status, now=self.now()))
+        """The import ended with that status, or with the one that its records ask for; its users are as it says."""
+        with self._lock:
+            self._move(import_id, lambda old: moves.finished(old, status=status, now=self.now()))
+            if self._users is not None:
+                carry_out(self._users, self.find_import(import_id))
 
     def cancel_import(self, import_id: str, *, user: str = moves.SYSTEM_USER) -> None:
         """The import was canceled; what was not done stays undone."""
@@ -140,6 +148,37 @@ class World:
             old = self.find_import(import_id)
             place = next(number for number, known in enumerate(self._imports) if known is old)
             self._imports[place] = change(old)
+
+    # Users
+
+    def users(self) -> list[Item]:
+        """Every user, the newest last."""
+        with self._lock:
+            return list(self._known_users().values())
+
+    def put_user(self, user: Item) -> None:
+        """The user is the last of the account, or stands in place of the one with that id, exactly as given."""
+        with self._lock:
+            self._known_users()[str(user.get("id"))] = user
+
+    @contextmanager
+    def changing_user(self, user_id: str) -> Iterator[Item]:
+        """The user, to be changed in place; it is served when the block ends."""
+        with self._lock:
+            user = copy.deepcopy(self._known_users()[user_id])
+            yield user
+            self._known_users()[user_id] = user
+
+    def remove_user(self, user_id: str) -> None:
+        """The user is gone from the account."""
+        with self._lock:
+            del self._known_users()[user_id]
+
+    def _known_users(self) -> Users:
+        """Made when somebody first asks: most who hold a world never do."""
+        if self._users is None:
+            self._users = users_of(self._imports)
+        return self._users
 
     # Case fields
 

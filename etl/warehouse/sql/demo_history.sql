@@ -1,10 +1,10 @@
 SELECT
     created_at,
+    created_by_name,
     type,
     status,
     total_records,
     failed_records,
-    duration,
     count(*) OVER () AS known,
     count(*) FILTER (WHERE is_expired) OVER () AS expired
 FROM talkdesk.import_history

@@ -6,5 +6,6 @@ SELECT
     ) AS import_records,
     (SELECT count(*) FROM talkdesk.case_fields AS f WHERE f.account = a.account) AS case_fields,
     (SELECT count(*) FROM talkdesk.case_field_entries AS e WHERE e.account = a.account) AS case_field_entries,
+    (SELECT count(*) FROM talkdesk.users AS u WHERE u.account = a.account) AS users,
     a.account
 FROM unnest(CAST(:accounts AS text[])) AS a (account)
