@@ -440,6 +440,32 @@ def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> in
     return DONE
 
 
+@commands.command(name="failed-rows")
+@click.argument("name", metavar="IMPORT")
+@click.option("--account", metavar="NAME", shell_complete=_account_names, help="The account, where several have it.")
+@click.option("--errors", is_flag=True, help="Append error_code, error_message and error_field.")
+@click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
+@_common
+def failed_rows(
+    *, name: str, account: str | None, errors: bool, out: str | None, as_json: bool, quiet: bool, verbose: bool
+) -> int:
+    """Print the failed rows of an import (id, or file name: the newest) as the CSV that was uploaded."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands.failed_rows import read_failed_rows, write_failed_rows  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
+
+    with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
+        found = read_failed_rows(connection, name, account=account, with_errors=errors)
+        if as_json and out is None:
+            print_json(found.to_json())
+            return DONE
+        number = write_failed_rows(found, None if out == "-" else out)
+        if as_json:
+            print_json({"path": out, "rows": number})
+    return DONE
+
+
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
 @_account
 @_only
@@ -631,6 +657,7 @@ def embedded(*, action: str, file: str | None, as_json: bool, quiet: bool, verbo
 @click.option(
     "--token-life", type=click.IntRange(1), default=600, show_default=True, help="Seconds that a token lives."
 )
+@click.option("--no-records-link", is_flag=True, help="Give no import a link to its records: an error file is left.")
 @click.option("--client-id", default="sandbox", show_default=True, help="OAuth client that is let in.")
 @click.option("--client-secret", default="sandbox", show_default=True, help="Its secret.")
 @click.option("--live", is_flag=True, help="Let it move by itself: imports queue, run and finish, options are renamed.")

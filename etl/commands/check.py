@@ -29,7 +29,7 @@ from etl.errors import (
 )
 from etl.extract import hal, paging
 from etl.extract.client import Client
-from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, USERS, endpoints_of, scopes_of
+from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, USERS, scopes_of
 from etl.extract.hal import Page
 from etl.threads import parallel
 from etl.transform.privacy import names_of_cells
@@ -42,6 +42,7 @@ T = TypeVar("T")
 OLDEST_POSTGRES = 15
 SIGN_WIDTH, WHAT_WIDTH = 4, 20
 PATIENCE_SECONDS = 15  # a person waits for the answer
+TRIED = (IMPORTS, RECORDS, CASE_FIELDS, USERS)
 NEEDS_SCHEMA = ("lock", "writing")
 NEEDS_CONNECTION = ("database version", "encoding", "rights", "schema", *NEEDS_SCHEMA)
 ADVICE: dict[type[EtlError], str] = {
@@ -184,7 +185,7 @@ def check_account(checks: Checks, settings: AccountSettings, stop: threading.Eve
     if client is None:
         return
     run = partial(_in_background, stop=stop)
-    endpoints = endpoints_of(settings.parts)
+    endpoints = [endpoint for endpoint in TRIED if endpoint.part in settings.parts]
     if checks.attempt(f"{name}: token", lambda: run(client.tokens.token), lambda _: "granted") is None:
         checks.skip(*(f"{name}: {what}" for what in ("scopes", *(endpoint.name for endpoint in endpoints))))
         return

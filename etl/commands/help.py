@@ -48,6 +48,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "query --file errors.sql --param day=2026-03-01": "with :day in the file",
         'query --format xlsx "SELECT * FROM import_errors" > errors.xlsx': "for Excel (extra xlsx)",
     },
+    "failed-rows": {
+        "failed-rows agents.csv > again.csv": "the rows to correct and upload again",
+        "failed-rows agents.csv --errors": "with what is wrong with each",
+    },
     "accounts": {
         "accounts": "what is configured, and what is stored",
         "accounts rename acme acme-eu": "all that is stored of it, under another name",

@@ -75,6 +75,13 @@ class Client:
             lambda seconds: self._body(target, seconds), target.circuit, prepare=self._make_ready
         )
 
+    def get_file(self, url: str, endpoint: Endpoint) -> bytes:
+        """Fetch the body of an answer, whatever it holds; a 204 is empty. `url` is made by `rooted`."""
+        target = Target(url, endpoint, self._circuits[endpoint])
+        return self._patience.retry(
+            lambda seconds: self._fetch(target, seconds).body, target.circuit, prepare=self._make_ready
+        )
+
     def rooted(self, href: str, current_url: str = "") -> str:
         """Return the absolute address of a link found in `current_url`, on the configured origin whatever it says."""
         return links.rooted(href, current=current_url or f"{self.api_url}/", base=self.api_url)
@@ -121,7 +128,7 @@ class Client:
     def _ask(self, target: Target, seconds: float) -> Answer:
         """Ask with the token; a refused one is renewed, more than once only where tokens were taken before."""
         token = self.tokens.token()
-        answer = self._send(target.url, token, seconds)
+        answer = self._send(target, token, seconds)
         for _ in range(MAX_RENEWALS if self._was_let_in else 1):
             if not self._may_be_due_to(token, answer):
                 break
@@ -130,7 +137,7 @@ class Client:
                 break
             token = renewed
             self._patience.pace()
-            answer = self._send(target.url, token, seconds)
+            answer = self._send(target, token, seconds)
         return answer
 
     def _may_be_due_to(self, token: str, answer: Answer) -> bool:
@@ -138,9 +145,10 @@ class Client:
         is_forbidden = answer.status == HTTPStatus.FORBIDDEN and self.tokens.is_old(token)
         return answer.status == HTTPStatus.UNAUTHORIZED or is_forbidden
 
-    def _send(self, url: str, token: str, seconds: float) -> Answer:
+    def _send(self, target: Target, token: str, seconds: float) -> Answer:
         request = self._prepared.request
-        request.url = url
+        request.url = target.url
+        request.headers["Accept"] = target.endpoint.accept
         request.headers["Authorization"] = f"Bearer {token}"
         begun, size = self._patience.clock(), 0
         try:

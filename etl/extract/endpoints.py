@@ -15,12 +15,15 @@ class Endpoint(NamedTuple):
     scope: str
     wrappers: tuple[str, ...]
     path: str = ""
+    accept: str = "application/json"
 
 
 # See docs.talkdesk.com/reference/get-list-of-imports.
 IMPORTS = Endpoint("imports", "imports", "bulk-imports:read", ("imports",), "/bulk-imports/users")
 # Documented as a link and nothing else; its scope is the list's for want of another.
 RECORDS = Endpoint("records", "imports", "bulk-imports:read", ("records",))
+# In the OpenAPI bundle alone (bulk-imports-users-import-id-errors-get): a CSV, below the import's own address.
+ERRORS_FILE = Endpoint("error file", "imports", "bulk-imports:read", (), accept="text/csv, */*;q=0.5")
 # See docs.talkdesk.com/reference/get-a-list-of-case-fields.
 CASE_FIELDS = Endpoint(
     "case fields", "case-fields", "case-fields-public:read", ("fields", "case_fields"), "/cm/meta/va/fields"
@@ -28,7 +31,7 @@ CASE_FIELDS = Endpoint(
 # See docs.talkdesk.com/reference/users. Only who asks for the users needs the scope.
 USERS = Endpoint("users", "users", "users:read", ("users",), "/users")
 
-ENDPOINTS = (IMPORTS, RECORDS, CASE_FIELDS, USERS)
+ENDPOINTS = (IMPORTS, RECORDS, ERRORS_FILE, CASE_FIELDS, USERS)
 
 
 def endpoints_of(parts: Collection[str]) -> tuple[Endpoint, ...]:

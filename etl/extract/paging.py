@@ -7,7 +7,7 @@ from urllib.parse import quote
 from etl.errors import SourceMalformed
 from etl.extract import identity
 from etl.extract.client import Client
-from etl.extract.endpoints import CASE_FIELDS, IMPORTS, RECORDS, USERS, Endpoint
+from etl.extract.endpoints import CASE_FIELDS, ERRORS_FILE, IMPORTS, RECORDS, USERS, Endpoint
 from etl.extract.hal import NextLink, Page, read_page
 from etl.extract.transport import place
 
@@ -25,10 +25,19 @@ def import_pages(client: Client) -> Iterator[Page]:
 
 def fetch_import(client: Client, import_id: str) -> bytes:
     """Fetch one import by itself; raises NotFound if the source has forgotten it."""
+    return client.get(_address_of(client, import_id), IMPORTS)
+
+
+def fetch_errors_file(client: Client, import_id: str) -> bytes:
+    """Fetch the file that tells which lines of an import failed; raises NotFound if there is none."""
+    return client.get_file(f"{_address_of(client, import_id)}/errors", ERRORS_FILE)
+
+
+def _address_of(client: Client, import_id: str) -> str:
     name = quote(import_id, safe="", errors="replace")
     # Dots alone would be a way up the path, not a name.
     name = name.replace(".", "%2E") if set(name) <= {"."} else name
-    return client.get(f"{client.api_url}{IMPORTS.path}/{name}", IMPORTS)
+    return f"{client.api_url}{IMPORTS.path}/{name}"
 
 
 def record_pages(client: Client, href: str, *, expected: int | None = None) -> Iterator[Page]:

@@ -9,7 +9,7 @@ from etl.load.imports import (
     recognises,
     stored_otherwise,
 )
-from etl.load.records import Content, compare_staged, replace_records, stage
+from etl.load.records import Content, compare_staged, replace_records, stage, with_own_records
 from etl.load.rejected import keep_rejected, prune_rejected
 from etl.load.rowsets import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Key, Versioned
 from etl.load.users import note_users_read
@@ -40,4 +40,5 @@ __all__ = [
     "stage",
     "stored_otherwise",
     "upsert",
+    "with_own_records",
 ]

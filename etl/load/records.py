@@ -31,6 +31,7 @@ class Content(NamedTuple):
 
     `finished`: the import had come to its end before its records were read, and they need not be read again.
     `whole`: all of them were read, so that what is missing is gone. `privacy` tells what was kept of their cells.
+    `columns` is the header of the file as far as it is known, `source` where the records came from.
     """
 
     import_id: str
@@ -39,6 +40,8 @@ class Content(NamedTuple):
     finished: bool
     whole: bool = True
     privacy: str | None = None
+    columns: Sequence[str] | None = None
+    source: str | None = None
 
 
 def replace_records(connection: Connection, account: str, contents: Sequence[Content]) -> Stored:
@@ -57,9 +60,14 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
     in_parts = partial(_merge_in_parts, connection, account, rejected)
     for content, _ in refused:
         counts.add(store_by_halves(connection, in_parts, [content], failed))
-    unread = [content._replace(privacy=None) for content in contents if content.records is None]
+    unread = [content._replace(privacy=None, source=None) for content in contents if content.records is None]
     _note_loaded(connection, account, [(content, None) for content in unread])
     return Stored(counts, rejected, failed={content.import_id: reason for content, reason in failed})
+
+
+def with_own_records(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
+    """Return those of the imports of which the records themselves are stored, which say more than an error file."""
+    return set(connection.scalars(SQL["with_own_records"], {"account": account, "ids": list(ids)}))
 
 
 def _fresh_ids(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:
@@ -168,6 +176,8 @@ def _note_loaded(connection: Connection, account: str, numbers: Sequence[tuple[C
             "records_loaded": number,
             "is_final": c.finished,
             "privacy": c.privacy,
+            "columns": None if c.columns is None else list(c.columns),
+            "source": c.source,
         }
         for c, number in numbers
     ]

@@ -245,18 +245,30 @@ WHERE account = :account AND import_id = :import_id AND record_key = ANY(CAST(:k
 -- How many records of an import are stored.
 SELECT count(*) FROM talkdesk.import_records WHERE account = :account AND import_id = :import_id
 
+-- with_own_records --
+-- Those of the imports of which the records themselves are stored.
+SELECT i.import_id
+FROM talkdesk.imports AS i
+WHERE
+    i.account = :account AND i.import_id = ANY(CAST(:ids AS text []))
+    AND i.records_source = 'records' AND i.records_loaded > 0
+
 -- note_loaded --
 -- The import knows how many of its records are here (NULL: as many as before), that they are all in if it is final,
--- and what was kept of their cells (NULL: as before).
+-- and what was kept of their cells, what their header is and where they came from (NULL: as before).
 UPDATE talkdesk.imports
 SET
     records_loaded = coalesce(CAST(:records_loaded AS bigint), records_loaded),
     records_loaded_at = CASE WHEN :is_final THEN coalesce(records_loaded_at, now()) ELSE records_loaded_at END,
-    records_privacy = coalesce(CAST(:privacy AS text), records_privacy)
+    records_privacy = coalesce(CAST(:privacy AS text), records_privacy),
+    record_columns = coalesce(CAST(:columns AS text []), record_columns),
+    records_source = coalesce(CAST(:source AS text), records_source)
 WHERE
     account = :account AND import_id = :import_id
     AND (
         records_loaded <> CAST(:records_loaded AS bigint)
         OR (:is_final AND records_loaded_at IS NULL)
         OR records_privacy IS DISTINCT FROM coalesce(CAST(:privacy AS text), records_privacy)
+        OR record_columns IS DISTINCT FROM coalesce(CAST(:columns AS text []), record_columns)
+        OR records_source IS DISTINCT FROM coalesce(CAST(:source AS text), records_source)
     )

@@ -29,6 +29,8 @@ CLOCK_COLUMNS = frozenset(
         "records_loaded_at",
         "records_loaded",
         "records_privacy",
+        "record_columns",
+        "records_source",
         "expired_at",
         "removed_at",
         "users_read_at",

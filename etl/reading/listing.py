@@ -33,6 +33,7 @@ class Link(msgspec.Struct, frozen=True, gc=False):
     broken: str | None = msgspec.field(name="broken_link", default=None)
     finished: bool = False
     total_records: int | None = None
+    failed_records: int | None = None
     cut_short: bool = False
 
 

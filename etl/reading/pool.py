@@ -59,6 +59,7 @@ class Flat(NamedTuple):
     """The rows of an import, or of a part of it; `seconds` of processor time made them.
 
     `met` are the columns named by the privacy settings that were in any record so far; None if none had a cell.
+    `columns` are the names of all cells so far, in their order; None if no header can be told of them.
     `following` makes the rows of the next part, if there is more.
     """
 
@@ -67,6 +68,7 @@ class Flat(NamedTuple):
     rejected: list[Rejected]
     seconds: float = 0.0
     met: frozenset[str] | None = None
+    columns: tuple[str, ...] | None = None
     following: RecordFlattener | None = None
 
 
@@ -92,6 +94,7 @@ def flatten(call: Call) -> Flat:
     return flat._replace(
         seconds=time.thread_time() - started,
         met=call.flattener.met,
+        columns=call.flattener.columns,
         following=call.flattener if call.more else None,
     )
 
@@ -189,12 +192,12 @@ class Bodies:
         return self._flat
 
     def _flatten(self, *, more: bool) -> None:
-        rows, errors, rejected, seconds, met, following = self._pool.flatten(self._flattener, self._bodies, more=more)
-        self._flat.rows.extend(rows)
-        self._flat.errors.extend(errors)
-        self._flat.rejected.extend(rejected)
-        self._flat = self._flat._replace(seconds=self._flat.seconds + seconds, met=met)
-        self._flattener, self._bodies, self._size = following or self._flattener, [], 0
+        flat = self._pool.flatten(self._flattener, self._bodies, more=more)
+        self._flat.rows.extend(flat.rows)
+        self._flat.errors.extend(flat.errors)
+        self._flat.rejected.extend(flat.rejected)
+        self._flat = self._flat._replace(seconds=self._flat.seconds + flat.seconds, met=flat.met, columns=flat.columns)
+        self._flattener, self._bodies, self._size = flat.following or self._flattener, [], 0
 
 
 class _LateError(Exception):

@@ -43,6 +43,7 @@ class Options(TypedDict, total=False):
     public_key: str | None
     key_id: str | None
     prefix: str
+    no_records_link: bool
 
 
 def new_sandbox(  # noqa: PLR0913 - one parameter per option of the command
@@ -61,6 +62,7 @@ def new_sandbox(  # noqa: PLR0913 - one parameter per option of the command
     public_key: str | None = None,
     key_id: str | None = None,
     prefix: str = "",
+    no_records_link: bool = False,
 ) -> Sandbox:
     """A sandbox that does not listen yet; faults are given by name, and every name is known."""
     client = OAuthClient(
@@ -71,6 +73,7 @@ def new_sandbox(  # noqa: PLR0913 - one parameter per option of the command
         tokens=Tokens(client, life=token_life),
         page_size=PageSize() if per_page is None else PageSize(per_page, per_page),
         prefix=prefix,
+        has_records_link=not no_records_link,
     )
     for text in faults:
         sandbox.faults.use(text)

@@ -4,7 +4,7 @@ Imports are stored before their records are fetched, and marked as loaded togeth
 in between leaves them pending, and the next run goes on from there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from etl import load
 from etl.errors import NotStorable, SourceChanged
 from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Content, Stored
+from etl.packing import Packed
 from etl.reading.case_fields import CaseFields, read_case_fields
 from etl.reading.expiry import find_forgotten
 from etl.reading.listing import ROWS_PER_PART, Link, Listing, link_of, read_listing
@@ -199,20 +200,32 @@ def load_records(run: AccountRun, note: ResourceOutcome, batch: Sequence[Records
 
 def store_records(connection: Connection, run: AccountRun, batch: Sequence[Records]) -> tuple[Stored, int]:
     """Replace the records of each import as a whole, inside a transaction; says how many are newly rejected."""
+    second_hand = [records.link.import_id for records in batch if records.came_from == "errors_file"]
+    known_better = load.with_own_records(connection, run.account, second_hand) if second_hand else set()
     contents = [
         Content(
             records.link.import_id,
-            # An empty answer takes nothing away, unless the import itself says that it has no records.
-            records.rows if records.rows or records.link.total_records == 0 else None,
+            _storable(records, known_better),
             records.errors,
             records.is_final,
             whole=records.is_whole,
             privacy=run.source.privacy.fingerprint,
+            columns=records.columns,
+            source=records.came_from,
         )
         for records in batch
     ]
     stored = load.replace_records(connection, run.account, contents)
     return stored, run.reject_refused(connection, stored)
+
+
+def _storable(records: Records, known_better: Container[str]) -> list[Packed] | None:
+    """Return the rows that take the place of those stored; None if these stay.
+
+    An empty answer takes nothing away, unless the import itself says that it has no records.
+    """
+    is_something = records.rows or records.link.total_records == 0
+    return records.rows if is_something and records.link.import_id not in known_better else None
 
 
 def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> None:
@@ -226,7 +239,7 @@ def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> No
         run.met_columns = records.met | (run.met_columns or frozenset())
     if records.failure is not None:
         run.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
-    elif records.rows is not None and link.finished and link.total_records not in (None, records.read):
+    elif records.is_at_odds:
         message = "account=%s import=%s %d records were read, its total_records is %d"
         log.warning(message, run.account, link.import_id, records.read, link.total_records)
 

@@ -31,6 +31,9 @@ from etl.transform.proportion import REASON, OutOfProportionError, Proportion
 
 _ROW_BYTES = 30
 
+MAX_COLUMNS = 1_000
+"""No file has so many; a source that sends them shall not fill a row with them."""
+
 _LINE = Column(parse_integer, ("line", "line_number"))
 
 _ERROR: dict[str, Column[Any]] = {
@@ -56,6 +59,8 @@ class RecordFlattener:
     """Flattens the records of one import, page by page; remembers which keys are taken, and the position.
 
     `met` are the columns named by the privacy settings that were in any record; None while none had a cell.
+    `columns` are the names of all cells in the order in which they came, those of later records after the others;
+    None where no cell is kept, or where they are too many to be a file's header.
     """
 
     def __init__(self, import_id: str, privacy: Privacy = KEEP) -> None:
@@ -65,6 +70,13 @@ class RecordFlattener:
         self._taken: set[str] = set()
         self._proportion = Proportion()
         self.met: frozenset[str] | None = None
+        self._columns: dict[str, None] = {}
+
+    @property
+    def columns(self) -> tuple[str, ...] | None:
+        """The header of the file, as far as the records show it."""
+        is_kept = self._privacy.record_data == "keep" and len(self._columns) <= MAX_COLUMNS
+        return tuple(self._columns) if is_kept else None
 
     def rows(self, items: Iterable[object]) -> Iterator[FlatRecord | Rejected]:
         """Yield each record with its errors, in order; how items were cut into pages makes no difference."""
@@ -86,6 +98,7 @@ class RecordFlattener:
         record_id = take_one(cells, "id", parse_text)
         line = take(cells, _LINE)
         status = take_one(cells, "status", parse_text)
+        self._note_columns(cells)
         key = self._record_key(record_id=record_id, line=line)
         data = b"{}" if self._privacy.record_data == "drop" else json_bytes(_unnested(cells))
         if len(data) > MAX_ROW_BYTES:
@@ -105,6 +118,13 @@ class RecordFlattener:
             found.append(row)
         self._proportion.keep(counted)
         return self._privacy.errors(item, found)
+
+    def _note_columns(self, cells: dict[str, Any]) -> None:
+        """Note the names of cells that no record had before; what stands beside the cells is not of the file."""
+        nested = cells.get("data")
+        header = nested if isinstance(nested, dict) else cells
+        if not header.keys() <= self._columns.keys() and len(self._columns) <= MAX_COLUMNS:
+            self._columns.update(dict.fromkeys(header))
 
     def _record_key(self, *, record_id: str | None, line: int | None) -> str:
         if record_id and self._free(key := f"id:{record_id}"):

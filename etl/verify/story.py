@@ -232,6 +232,7 @@ def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collectio
             if records.failure is not None:
                 comparison.fail(records.failure, resource="import_records", import_id=records.link.import_id)
         readable = [records for records in batch if records.rows is not None and records.failure is None]
+        readable = without_known_better(comparison, readable)
         for difference in (compare_each if comparison.deep else compare_together)(comparison, readable):
             is_moving = difference.key in pending or difference.key in moving
             found.append(difference._replace(kind="moved") if is_moving else difference)
@@ -239,6 +240,15 @@ def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collectio
         done += len(batch)
         comparison.progress("import_records", done, len(links))
     return found
+
+
+def without_known_better(comparison: Comparison, batch: list[Records]) -> list[Records]:
+    """Leave out the error files of imports whose records were once had: there is nothing more to compare them with."""
+    ids = [records.link.import_id for records in batch if records.came_from == "errors_file"]
+    if not ids:
+        return batch
+    known = comparison.session.read(load.with_own_records, comparison.name, ids)
+    return [records for records in batch if records.link.import_id not in known]
 
 
 def compare_together(comparison: Comparison, batch: Sequence[Records]) -> Iterator[Difference]:

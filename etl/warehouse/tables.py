@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0008"
+REVISION = "0009"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 LEDGER = frozenset({"sync_runs", "sync_run_resources", "coverage_folded"})
@@ -178,6 +178,17 @@ imports = Table(
     _text(
         "records_privacy",
         "What was kept of their cells: keep or drop, and a keyed fingerprint of what was hashed; NULL = not known.",
+    ),
+    _column(
+        "record_columns",
+        ARRAY(Text),
+        "Header of the file, as far as its records show it; columns that only later records have come after. "
+        "NULL = not known, or cells are dropped.",
+    ),
+    _text(
+        "records_source",
+        "Where the records came from: records, or errors_file (the failed ones alone, where the others cannot be had); "
+        "NULL = nowhere yet.",
     ),
     Index("imports_account_created_at_idx", "account", "created_at", postgresql_include=["records_loaded"]),
     Index("imports_created_at_idx", "created_at"),

@@ -91,7 +91,7 @@ def test_every_setting_is_described() -> None:
 
 
 def test_every_command_stands_in_the_readme() -> None:
-    in_readme = re.findall(r"^\| `([a-z]+)` \|", README.split("## Commands")[1].split("##")[0], re.MULTILINE)
+    in_readme = re.findall(r"^\| `([a-z-]+)` \|", README.split("## Commands")[1].split("##")[0], re.MULTILINE)
 
     assert sorted(in_readme) == sorted(commands.commands)
 

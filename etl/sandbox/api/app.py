@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from etl.sandbox.answers import Refusal, json_answer, target
+from etl.sandbox.api.errors_file import errors_file
 from etl.sandbox.api.listing import PageSize, hal_page, linked, self_linked
 from etl.sandbox.api.tokens import Tokens
 from etl.sandbox.faults.switchboard import Faults
@@ -27,6 +28,7 @@ IMPORTS_PATH = "/bulk-imports/users"
 FIELDS_PATH = "/cm/meta/va/fields"
 USERS_PATH = "/users"
 MEDIA_TYPES = {"*/*", "application/*", "application/json", "application/hal+json"}
+FILE_TYPES = {"*/*", "text/*", "text/csv"}
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 REMEMBERED_REQUESTS = 100_000
 
@@ -51,6 +53,7 @@ class Sandbox:
     faults: Faults = field(default_factory=Faults)
     page_size: PageSize = field(default_factory=PageSize)
     prefix: str = ""
+    has_records_link: bool = True
     origin: str = ""
     requests: deque[Seen] = field(default_factory=lambda: deque(maxlen=REMEMBERED_REQUESTS))
 
@@ -88,6 +91,9 @@ def create_app(sandbox: Sandbox) -> Starlette:
             Route(TOKEN_PATH, api.guarded(api.give_token), methods=["POST"]),
             Route(imports, api.guarded(api.list_imports, scope="bulk-imports:read")),
             Route(imports + "/{import_id:any}/records", api.guarded(api.list_records, scope="bulk-imports:read")),
+            Route(
+                imports + "/{import_id:any}/errors", api.guarded(api.show_errors, scope="bulk-imports:read", file=True)
+            ),
             Route(imports + "/{import_id:any}", api.guarded(api.show_import, scope="bulk-imports:read")),
             Route(sandbox.prefix + FIELDS_PATH, api.guarded(api.list_fields, scope="case-fields-public:read")),
             Route(sandbox.prefix + USERS_PATH, api.guarded(api.list_users, scope="users:read")),
@@ -104,20 +110,22 @@ class _Api:
     def __init__(self, sandbox: Sandbox) -> None:
         self.sandbox = sandbox
 
-    def guarded(self, endpoint: Endpoint, *, scope: str = "") -> Endpoint:
+    def guarded(self, endpoint: Endpoint, *, scope: str = "", file: bool = False) -> Endpoint:
         """The endpoint with all that comes first: it is noted, faults strike, who may not is refused."""
 
         async def answer(request: Request) -> Response:
             self.sandbox.requests.append(_seen(request))
-            return await self.sandbox.faults.answer(request, lambda: self._permitted(endpoint, request, scope))
+            return await self.sandbox.faults.answer(
+                request, lambda: self._permitted(endpoint, request, scope, file=file)
+            )
 
         return answer
 
-    async def _permitted(self, endpoint: Endpoint, request: Request, scope: str) -> Response:
+    async def _permitted(self, endpoint: Endpoint, request: Request, scope: str, *, file: bool) -> Response:
         try:
             if scope:
                 self.sandbox.tokens.require(request.headers.get("Authorization", ""), scope)
-                _require_accept(request.headers.get("Accept", "*/*"))
+                _require_accept(request.headers.get("Accept", "*/*"), FILE_TYPES if file else MEDIA_TYPES)
             return await endpoint(request)
         except Refusal as refusal:
             return refusal.answer()
@@ -132,17 +140,22 @@ class _Api:
     async def list_imports(self, request: Request) -> Response:
         address = _address(request, IMPORTS_PATH)
         # In a list `self` is the list's own address even inside an item: the vendor describes it so.
-        items = [linked(one, address, self_address=address) for one in self.sandbox.world.imports()]
+        items = [self._linked(one, address, self_address=address) for one in self.sandbox.world.imports()]
         return json_answer(hal_page(request, "imports", items, address=address, size=self.sandbox.page_size))
 
     async def show_import(self, request: Request) -> Response:
-        return json_answer(linked(self._found(request), _address(request, IMPORTS_PATH)))
+        return json_answer(self._linked(self._found(request), _address(request, IMPORTS_PATH)))
 
     async def list_records(self, request: Request) -> Response:
+        if not self.sandbox.has_records_link:
+            raise Refusal(404)
         records = self._found(request).records
         own = request.scope["raw_path"].decode("ascii").removeprefix(self.sandbox.prefix)
         page = hal_page(request, "records", records, address=_address(request, own), size=self.sandbox.page_size)
         return json_answer(page)
+
+    async def show_errors(self, request: Request) -> Response:
+        return Response(errors_file(self._found(request)), media_type="text/csv")
 
     async def list_fields(self, _request: Request) -> Response:
         return json_answer(self.sandbox.world.case_fields())
@@ -165,6 +178,10 @@ class _Api:
     async def know_nothing(self, _request: Request) -> Response:
         raise Refusal(404)
 
+    def _linked(self, bulk_import: BulkImport, address: str, *, self_address: str | None = None) -> object:
+        has_records = self.sandbox.has_records_link
+        return linked(bulk_import, address, self_address=self_address, has_records=has_records)
+
     def _found(self, request: Request) -> BulkImport:
         try:
             return self.sandbox.world.find_import(request.path_params["import_id"])
@@ -181,6 +198,6 @@ def _address(request: Request, path: str) -> str:
     return f"{request.url.scheme}://{request.url.netloc}{path}"
 
 
-def _require_accept(header: str) -> None:
-    if not MEDIA_TYPES & {accepted.partition(";")[0].strip().lower() for accepted in header.split(",")}:
+def _require_accept(header: str, served: set[str]) -> None:
+    if not served & {accepted.partition(";")[0].strip().lower() for accepted in header.split(",")}:
         raise Refusal(406)

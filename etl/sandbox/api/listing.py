@@ -37,14 +37,16 @@ def hal_page(request: Request, wrapper: str, items: Sequence[object], *, address
     }
 
 
-def linked(bulk_import: BulkImport, address: str, *, self_address: str | None = None) -> object:
+def linked(
+    bulk_import: BulkImport, address: str, *, self_address: str | None = None, has_records: bool = True
+) -> object:
     """The item with its links; an export has no records, and links of the item's own stay as they are."""
     item = bulk_import.item
     if not isinstance(item, dict):
         return item
     own = f"{address}/{quote(str(item.get('id')), safe='', errors='surrogatepass')}"
     links = {"self": {"href": self_address or own}}
-    if item.get("type") != "EXPORT_USERS":
+    if has_records and item.get("type") != "EXPORT_USERS":
         links["records"] = {"href": f"{own}/records"}
     return {"_links": links} | item
 

@@ -3,6 +3,8 @@
 Late, partial and missing answers are in `wire`; which requests a fault strikes is told to `Faults`.
 """
 
+import csv
+import io
 import json
 import re
 from collections.abc import Callable
@@ -145,6 +147,30 @@ def not_utf8() -> Fault:
 def numbers(digits: bytes) -> Fault:
     """Every import's total and every record's line is this number."""
     return edit(lambda body: COUNTERS.sub(rb"\g<1>" + digits, body))
+
+
+def errors_file(dialect: str) -> Fault:
+    """The error file in another dialect: semicolon, tab, latin-1, mark or lines (breaks of one character)."""
+    change = ERRORS_FILES[dialect]
+    return edit(lambda body: change(body.decode()))
+
+
+def _separated(separator: str) -> Callable[[str], bytes]:
+    def change(text: str) -> bytes:
+        out = io.StringIO()
+        csv.writer(out, delimiter=separator).writerows(csv.reader(io.StringIO(text, newline="")))
+        return out.getvalue().encode()
+
+    return change
+
+
+ERRORS_FILES: dict[str, Callable[[str], bytes]] = {
+    "semicolon": _separated(";"),
+    "tab": _separated("\t"),
+    "latin-1": lambda text: text.encode("latin-1", "replace"),
+    "mark": lambda text: b"\xef\xbb\xbf" + text.encode(),
+    "lines": lambda text: text.replace("\r\n", "\n").encode(),
+}
 
 
 def wrong_total(by: int) -> Fault:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from etl.errors import UsageError
 from etl.sandbox.faults import answers as faulty
 from etl.sandbox.faults import stream
-from etl.sandbox.faults.rules import API, IMPORTS, TOKEN, When
+from etl.sandbox.faults.rules import API, ERRORS, IMPORTS, TOKEN, When
 from etl.sandbox.faults.stream import Fault
 
 FORM = "NAME[=VALUE][,times=N][,after=N][,every=N][,path=REGEX]"
@@ -68,6 +68,7 @@ NAMED: dict[str, Named] = {
     "token-403": _plain("a dead token is answered with 403", faulty.dead_token_is_403()),
     "scope": Named("tokens allow =SCOPE only", faulty.grant_only, "bulk-imports:read", TOKEN),
     "new-scope": Named("no token with =SCOPE yet", faulty.refuse_scope, "case-fields-public:read", TOKEN),
+    "errors-file": Named("the error file in =DIALECT", faulty.errors_file, "semicolon", ERRORS),
     "appears": _plain("a new import appears after the answer", faulty.import_appears(), path=IMPORTS),
     "vanishes": _plain("the newest import vanishes after it", faulty.newest_import_vanishes(), path=IMPORTS),
 }

@@ -12,6 +12,7 @@ API = r"^(?!/oauth/)"
 IMPORTS = r"/bulk-imports/users(\?|$)"
 IMPORT = r"/bulk-imports/users/[^/?]+(\?|$)"
 RECORDS = r"/bulk-imports/users/[^/?]+/records(\?|$)"
+ERRORS = r"/bulk-imports/users/[^/?]+/errors(\?|$)"
 FIELDS = r"/cm/meta/va/fields(\?|$)"
 
 
