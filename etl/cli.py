@@ -51,6 +51,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "check": {"warehouse": None, "ok": False, "items": []},
     "accounts": {"warehouse": None, "accounts": {}},
     "tables": {"tables": [], "functions": []},
+    "erase": {"dry_run": False, "values": 0, "accounts": {}, "still_at_source": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
 
@@ -438,6 +439,39 @@ def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> in
         found = read_table(connection, name) if name is not None else read_tables(connection)
     print_json(found.to_json()) if as_json else found.print()
     return DONE
+
+
+@commands.command(epilog=EXIT_CODES)
+@click.option("--column", required=True, metavar="NAME", help="Column of the records in which the values are sought.")
+@_account
+@click.option("--dry-run", is_flag=True, help="Count what would be erased, and write nothing.")
+@_common
+def erase(*, column: str, accounts: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Erase what tells of a person: the values, one a line, are read from stdin."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands import erase as erasing  # noqa: PLC0415
+    from etl.warehouse import connections  # noqa: PLC0415
+
+    settings, values = config.load_warehouse(), erasing.read_values()
+    with _warehouse(settings) as url:
+        found = erasing.erase(
+            connections.open_engine(url),
+            column,
+            values,
+            names=accounts,
+            configured={account.name: account for account in config.complete_accounts()},
+            dry_run=dry_run,
+            stop=stop_on_signals(),
+        )
+
+    def say() -> None:
+        if as_json:
+            print_json(found.to_json())
+        elif not quiet:
+            click.echo("\n".join(found.lines()) or "nothing was ever synced into this warehouse")
+
+    return told(found.exit_code, say)
 
 
 @commands.command(name="failed-rows")

@@ -24,6 +24,7 @@ _integer = struct.Struct("!ii").pack
 _bigint = struct.Struct("!iq").pack
 _length_and_version = struct.Struct("!iB").pack
 _NULL = _length.pack(-1)
+_TEXTS = frozenset({"message", "description", "field_description"})
 
 
 def pack_record(row: RecordRow) -> Packed:
@@ -44,6 +45,19 @@ def pack_error(row: RecordErrorRow) -> Packed:
     """Pack the cells of a record's error, in the order of `RecordErrorRow`."""
     key, number, *texts, extra = row
     return Packed(b"".join((_text(key), _integer(4, number), *map(_text, texts), _jsonb(extra))))
+
+
+def blank_record(record: Packed) -> Packed:
+    """Return the record without its cells."""
+    *cells, _ = _cells(record)
+    return Packed(b"".join((*map(_cell, cells), _jsonb(b"{}"))))
+
+
+def blank_error(error: Packed) -> Packed:
+    """Return the error without its texts and what no column took."""
+    named = zip(RecordErrorRow._fields, _cells(error), strict=True)
+    cells = [_NULL if name in _TEXTS else _cell(cell) for name, cell in named]
+    return Packed(b"".join((*cells[:-1], _jsonb(b"{}"))))
 
 
 def key_of(packed: Packed) -> str:
@@ -74,6 +88,10 @@ def blocks(keys: Sequence[str], rows: Sequence[Packed], *, cells: int) -> Iterat
     number = max(BLOCK_BYTES * len(rows) // size, 1) if size else 1
     for start in range(0, len(rows), number):
         yield beginning + beginning.join(rows[start : start + number])
+
+
+def _cell(cell: bytes | None) -> bytes:
+    return _NULL if cell is None else _length.pack(len(cell)) + cell
 
 
 def _text(value: str | None) -> bytes:

@@ -4,7 +4,12 @@ import re
 
 from etl.warehouse.sql import statements
 
-FILES = (("etl.load", "records.sql"), ("etl.load", "users.sql"), ("etl.verify", "records.sql"))
+FILES = (
+    ("etl.load", "records.sql"),
+    ("etl.load", "users.sql"),
+    ("etl.load", "erasing.sql"),
+    ("etl.verify", "records.sql"),
+)
 _PARAMETER = re.compile(r"(?<!:):(\w+)")
 
 

@@ -105,8 +105,7 @@ def _columns_stored(connection: Connection, found: Row[Any]) -> list[str]:
 
 def _records(connection: Connection, found: Row[Any]) -> Iterator[Row[Any]]:
     one = {"account": found.account, "import_id": found.import_id}
-    streamed = connection.execution_options(yield_per=ROWS_PER_FETCH)
-    yield from streamed.execute(statement("failed_records"), one)
+    yield from connection.execute(statement("failed_records"), one, execution_options={"yield_per": ROWS_PER_FETCH})
 
 
 def _cells(record: Row[Any], columns: Sequence[str], *, with_errors: bool) -> list[str]:
@@ -133,6 +132,8 @@ def _together(values: Sequence[str | None] | None) -> str:
 
 def _say_what_lacks(found: Row[Any], number: int) -> None:
     lacking = (found.failed_records or 0) - number
-    if lacking > 0:
+    if found.erased:
+        log.warning("import %s: %d of its records were erased, and are not among these", found.import_id, found.erased)
+    elif lacking > 0:
         why = "the source gave no more of them" if found.records_loaded_at else "not all of its records are here yet"
         log.warning("import %s: %d failed rows are not among these: %s", found.import_id, lacking, why)

@@ -48,6 +48,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "query --file errors.sql --param day=2026-03-01": "with :day in the file",
         'query --format xlsx "SELECT * FROM import_errors" > errors.xlsx': "for Excel (extra xlsx)",
     },
+    "erase": {
+        "erase --column Email --dry-run < people.txt": "how much there is of these people",
+        "erase --column Email < people.txt": "and then there is nothing",
+    },
     "failed-rows": {
         "failed-rows agents.csv > again.csv": "the rows to correct and upload again",
         "failed-rows agents.csv --errors": "with what is wrong with each",

@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 from etl import load
 from etl.errors import DatabaseError
 from etl.jsontext import json_bytes
-from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Content, Versioned
+from etl.load import CASE_FIELDS, ENTRIES, IMPORTS, USERS, Content, ErrorKey, Person, Versioned
 from etl.packing import pack_error, pack_record
 from etl.rows import CaseFieldRow, EntryRow, ImportRow, RecordErrorRow, RecordRow, Rejected, UserRow
 from etl.warehouse import binding, ledger
@@ -38,6 +38,9 @@ def _write_everything(connection: Connection) -> None:
     for what, key, row in _versioned_rows():
         _write_twice(connection, what, key, row)
     _write_records(connection)
+    person = Person({("a", "id:0")}, [ErrorKey("a", "id:0", 0, with_code=False, with_field=False)], [], ["a"])
+    load.erase_person(connection, RUN.account, "Email", person)
+    load.age_records(connection, RUN.account, timedelta(days=-100_000))
     load.note_users_read(connection, RUN.account)
     load.mark_expired(connection, account=RUN.account, ids=["a"])
     ledger.save_resource(connection, RUN, "imports", counts=Counts(), traffic=Traffic(), complete=False)

@@ -4,6 +4,7 @@ from etl.config.models import AccountSettings, Configured, WarehouseSettings
 from etl.config.sources import (
     account_name,
     account_names,
+    complete_accounts,
     configured,
     having,
     load,
@@ -19,6 +20,7 @@ __all__ = [
     "WarehouseSettings",
     "account_name",
     "account_names",
+    "complete_accounts",
     "configured",
     "having",
     "load",

@@ -115,6 +115,12 @@ class AccountSettings(Settings):
         "or keep; needs the scope users:read",
     )
     record_data: Literal["keep", "drop"] = Field(default="keep", description="keep or drop the cells of records")
+    record_keep_days: Count | None = Field(
+        default=None,
+        ge=1,
+        le=36_500,
+        description="days after which records of an import lose their cells and error texts; without it they stay",
+    )
     hash_columns: Annotated[tuple[str, ...], BeforeValidator(comma_list)] = Field(
         default=(),
         description="columns whose cells are hashed: names exactly as in the CSV's header, comma separated; "

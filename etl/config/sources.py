@@ -84,6 +84,17 @@ def load_accounts(names: Sequence[str] = (), only: str | None = None) -> tuple[A
     return tuple(account.model_copy(update=alone) for account in having(accounts, only))
 
 
+def complete_accounts() -> tuple[AccountSettings, ...]:
+    """Return the accounts whose settings are complete, whatever is wrong with others."""
+    try:
+        given = _given_accounts()
+    except UsageError:
+        return ()
+    problems: list[str] = []
+    built = [_collect(partial(_built, AccountSettings, said), problems) for said in given.values()]
+    return tuple(account for account in built if account is not None)
+
+
 def having(accounts: Iterable[AccountSettings], part: str) -> tuple[AccountSettings, ...]:
     """Return those of the accounts that have the part; UsageError if none has it."""
     found = tuple(account for account in accounts if part in account.parts)

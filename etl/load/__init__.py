@@ -1,5 +1,16 @@
 """The loader: rows in, true counts out. Knows no network and no JSON key of the source."""
 
+from etl.load.erasing import (
+    Erased,
+    ErrorKey,
+    Person,
+    Wanted,
+    age_records,
+    blank_erased_users,
+    erase_person,
+    erased_records,
+    find_person,
+)
 from etl.load.halving import Stored, by_halves
 from etl.load.imports import (
     StoredOtherwise,
@@ -21,12 +32,21 @@ __all__ = [
     "IMPORTS",
     "USERS",
     "Content",
+    "Erased",
+    "ErrorKey",
     "Key",
+    "Person",
     "Stored",
     "StoredOtherwise",
     "Versioned",
+    "Wanted",
+    "age_records",
+    "blank_erased_users",
     "by_halves",
     "compare_staged",
+    "erase_person",
+    "erased_records",
+    "find_person",
     "keep_rejected",
     "mark_expired",
     "mark_removed",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sqlalchemy import Connection, Row
 
 from etl.jsontext import json_text
+from etl.load.erasing import Erased, erased_records
 from etl.load.halving import Stored, store_by_halves
 from etl.packing import HEADER, TRAILER, Packed, blocks, key_of, told_error, told_record
 from etl.rows import RecordErrorRow, RecordRow, Rejected
@@ -50,6 +51,8 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
     Of an import whose records were not all read, nothing is removed. A record that the database refuses is rejected,
     and stays as it was stored before; an import that cannot be stored record by record either has failed alone.
     """
+    erased = erased_records(connection, account, [content.import_id for content in contents])
+    contents = [_without_erased(content, erased.get(content.import_id)) for content in contents]
     read = [content for content in contents if content.records is not None]
     fresh = _fresh_ids(connection, account, [content.import_id for content in read])
     copied, merged = ([c for c in read if (c.import_id in fresh) is is_fresh] for is_fresh in (True, False))
@@ -63,6 +66,13 @@ def replace_records(connection: Connection, account: str, contents: Sequence[Con
     unread = [content._replace(privacy=None, source=None) for content in contents if content.records is None]
     _note_loaded(connection, account, [(content, None) for content in unread])
     return Stored(counts, rejected, failed={content.import_id: reason for content, reason in failed})
+
+
+def _without_erased(content: Content, erased: Erased | None) -> Content:
+    if erased is None or content.records is None:
+        return content
+    records, errors = erased.blank(content.records, content.errors)
+    return content._replace(records=records, errors=errors)
 
 
 def with_own_records(connection: Connection, account: str, ids: Sequence[str]) -> set[str]:

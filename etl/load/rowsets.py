@@ -32,6 +32,8 @@ CLOCK_COLUMNS = frozenset(
         "record_columns",
         "records_source",
         "expired_at",
+        "erased_at",
+        "records_aged_at",
         "removed_at",
         "users_read_at",
     }

@@ -1,7 +1,7 @@
 """What a sync came to: counts, failures, and the exit code that follows from them."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +16,7 @@ from etl.errors import (
     WarehouseReplaced,
     failure_lines,
     named,
+    one_line,
 )
 from etl.load import StoredOtherwise
 from etl.warehouse.counts import Counts, Traffic, told_of
@@ -42,8 +43,8 @@ class ResourceOutcome:
 class AccountOutcome:
     """What the sync of one account came to; `is_void` if the database has forgotten it.
 
-    `otherwise` are the stored records that other privacy settings left, if there are any; `unmet` the columns that the
-    settings name and that no record just loaded had.
+    `otherwise` are the stored records that other privacy settings left, if there are any; `unmet` by column that these
+    settings name the imports just loaded that seem to have it under another name; none where no import has it.
     """
 
     account: str
@@ -52,7 +53,7 @@ class AccountOutcome:
     new_rejected: int = 0
     is_void: bool = False
     otherwise: StoredOtherwise | None = None
-    unmet: Sequence[str] = ()
+    unmet: dict[str, list[str]] = field(default_factory=dict)
 
     def fail(self, error: EtlError, *, resource: str | None = None, import_id: str | None = None) -> None:
         """Note the error among the failures, once."""
@@ -69,11 +70,21 @@ class AccountOutcome:
         if self.new_rejected:
             message = "account=%s %d item(s) could not be loaded: see talkdesk.rejected_items"
             log.warning(message, self.account, self.new_rejected)
-        if self.unmet:
-            message = "account=%s TALKDESK_HASH_COLUMNS: no record just loaded has a column %s; check lists those seen"
-            log.warning(message, self.account, ", ".join(map(repr, self.unmet)))
+        self._say_unmet()
         if self.otherwise and self.otherwise.records > self.otherwise.gone:
             log.warning("account=%s %s", self.account, self.otherwise)
+
+    def _say_unmet(self) -> None:
+        if absent := [column for column, ids in self.unmet.items() if not ids]:
+            message = "account=%s TALKDESK_HASH_COLUMNS: no record just loaded has a column %s; check lists those seen"
+            log.warning(message, self.account, ", ".join(map(repr, absent)))
+        for column, ids in self.unmet.items():
+            if ids:
+                message = (
+                    "account=%s TALKDESK_HASH_COLUMNS: %d import(s) just loaded have no column %r, but one that no "
+                    "template has, which may be its new name (first %s); check lists those seen"
+                )
+                log.warning(message, self.account, len(ids), column, one_line(ids[0]))
 
     @contextmanager
     def contained(self) -> Iterator[None]:

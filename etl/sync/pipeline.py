@@ -5,7 +5,7 @@ in between leaves them pending, and the next run goes on from there.
 """
 
 from collections.abc import Container, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from sqlalchemy import Connection
@@ -36,6 +36,16 @@ def sync_account(run: AccountRun) -> None:
             sync_case_fields(run)
         if run.wants_users:
             sync_users(run, "names" if run.settings.users == "names" else "keep")
+        age_records(run)
+
+
+def age_records(run: AccountRun) -> None:
+    """Take the cells of records that are older than the settings keep them, a few imports at a time."""
+    days = run.settings.record_keep_days
+    if days is None or run.options.dry_run:
+        return
+    while run.warehouse.transact(load.age_records, run.account, timedelta(days=days)):
+        pass
 
 
 def sync_imports(run: AccountRun) -> None:
@@ -56,7 +66,7 @@ def judge_privacy(run: AccountRun) -> None:
     """Judge which columns that should be hashed nobody has seen, and count what is stored otherwise."""
     privacy = run.source.privacy
     if run.met_columns is not None:
-        run.outcome.unmet = sorted(privacy.named - run.met_columns)
+        run.outcome.unmet |= {column: [] for column in sorted(privacy.named - run.met_columns)}
     otherwise = run.warehouse.transact(load.stored_otherwise, run.account, privacy.fingerprint)
     run.outcome.otherwise = otherwise if otherwise.records else None
 
@@ -237,6 +247,8 @@ def note_records(run: AccountRun, note: ResourceOutcome, records: Records) -> No
     run.reject(note, records.rejected)
     if records.met is not None:
         run.met_columns = records.met | (run.met_columns or frozenset())
+        for column in run.source.privacy.perhaps_renamed(records.met, records.columns or ()):
+            run.outcome.unmet.setdefault(column, []).append(link.import_id)
     if records.failure is not None:
         run.outcome.fail(records.failure, resource="import_records", import_id=link.import_id)
     elif records.is_at_odds:
@@ -294,7 +306,7 @@ def store_users(connection: Connection, run: AccountRun, users: Users) -> tuple[
     """Upsert the users inside a transaction, and mark those missing from a complete answer, unless it is doubted."""
     if users.reading.read:
         run.bind(connection)
-    stored = load.upsert(connection, USERS, run.account, users.rows)
+    stored = load.upsert(connection, USERS, run.account, load.blank_erased_users(connection, run.account, users.rows))
     if users.reading.is_whole:
         gone = load.missing(connection, USERS, run.account, users.rows, spare=users.unreadable)
         users.reading.is_doubted = users.is_empty_beside(gone) and not run.options.full

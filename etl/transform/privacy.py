@@ -14,6 +14,18 @@ _TELLS_OF_ERRORS = re.compile("error|warning|message|reason|detail|description",
 NO_CELLS = frozenset({"id", "line", "line_number", "status", "error", "errors", "_links"})
 """What a record says of itself; all else beside it, and all under `data`, are cells."""
 ALL = "*"
+TEMPLATE = frozenset(
+    {
+        "Agent Activation",
+        "Current Email",
+        "Email",
+        "External Phone Number",
+        "Full Name",
+        "Internal Extension",
+        "Ring Groups",
+    }
+)
+"""Columns of the vendor's templates, as its help and its own files show them."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +72,20 @@ class Privacy:
             return None
         return frozenset(name for name in self.named if any(name in level for level in _levels(item)))
 
+    def perhaps_renamed(self, met: Collection[str], columns: Collection[str]) -> list[str]:
+        """Return the named columns that an import lacks, if it has one that no template has: that may be the new name.
+
+        Files to delete users, for one, never have most of the columns.
+        """
+        return [] if TEMPLATE.issuperset(columns) else sorted(self.hash_columns.difference(met))
+
     @property
     def fingerprint(self) -> str:
         """What tells these settings from others; of the key it tells no more than any hashed cell does."""
         if not self.hashes:
             return self.record_data
         columns = [sorted(self.hash_columns), self.hashes_all, sorted(self.spared)]
-        return f"{self.record_data} {self._digest(['talkdesk-etl', 'hash columns', columns])[:16]}"
+        return f"{self.record_data} {self.digest(['talkdesk-etl', 'hash columns', columns])[:16]}"
 
     def cells(self, item: dict[str, Any]) -> dict[str, Any]:
         """Return a copy of the record that holds only what may be kept."""
@@ -76,7 +95,7 @@ class Privacy:
         cells = self._hashed(item, item)
         for name in ("id", "status"):
             if (text := parse_text(cells.get(name))) and cells[name] is item[name] and secrets.in_name(text):
-                cells[name] = self._digest(item[name])
+                cells[name] = self.digest(item[name])
         if isinstance(cells.get("data"), dict):
             cells["data"] = self._hashed(item, cells["data"])
         for level, before in zip(_levels(cells), _levels(item), strict=False):
@@ -97,7 +116,7 @@ class Privacy:
         """Return the text that may be kept of a record that is rejected."""
         if self.record_data == "drop":
             return json_text({"dropped": True, "position": position})
-        return json_text({"hashed": self._digest(item)} if self.hashes else item)
+        return json_text({"hashed": self.digest(item)} if self.hashes else item)
 
     def _names(self, item: dict[str, Any], level: dict[str, Any]) -> Collection[str]:
         """Return the cells to be hashed of a level of the record."""
@@ -111,7 +130,7 @@ class Privacy:
 
     def _hashed(self, item: dict[str, Any], level: dict[str, Any]) -> dict[str, Any]:
         named = {name: level[name] for name in self._names(item, level) if level[name] is not None}
-        return level | {name: self._digest(value) for name, value in named.items()}
+        return level | {name: self.digest(value) for name, value in named.items()}
 
     def _hash_errors(self, cells: dict[str, Any], secrets: Secrets, *, spare: Collection[str]) -> None:
         """Hash what quotes a hashed cell in cells whose name tells of errors."""
@@ -119,9 +138,10 @@ class Privacy:
             if not value or name in spare or not _TELLS_OF_ERRORS.search(name):
                 continue
             if secrets.in_text(json_text(value)):
-                cells[name] = self._digest(value)
+                cells[name] = self.digest(value)
 
-    def _digest(self, value: object) -> str:
+    def digest(self, value: object) -> str:
+        """Return the hash that stands in place of a cell of this value."""
         import hmac  # noqa: PLC0415 - OpenSSL holds 4 MiB in the process that flattens, and few hash
 
         return hmac.digest(self.hash_key, json_bytes(value), "sha256").hex()

@@ -232,7 +232,7 @@ def compare_all(comparison: Comparison, links: Sequence[Link], moving: Collectio
             if records.failure is not None:
                 comparison.fail(records.failure, resource="import_records", import_id=records.link.import_id)
         readable = [records for records in batch if records.rows is not None and records.failure is None]
-        readable = without_known_better(comparison, readable)
+        readable = without_erased(comparison, without_known_better(comparison, readable))
         for difference in (compare_each if comparison.deep else compare_together)(comparison, readable):
             is_moving = difference.key in pending or difference.key in moving
             found.append(difference._replace(kind="moved") if is_moving else difference)
@@ -249,6 +249,21 @@ def without_known_better(comparison: Comparison, batch: list[Records]) -> list[R
         return batch
     known = comparison.session.read(load.with_own_records, comparison.name, ids)
     return [records for records in batch if records.link.import_id not in known]
+
+
+def without_erased(comparison: Comparison, batch: list[Records]) -> list[Records]:
+    """Return the records as a sync would store them: what was erased stays without its cells."""
+    erased = comparison.session.read(
+        load.erased_records, comparison.name, [records.link.import_id for records in batch]
+    )
+    return [_blanked(records, erased.get(records.link.import_id)) for records in batch]
+
+
+def _blanked(records: Records, erased: load.Erased | None) -> Records:
+    if erased is None or records.rows is None:
+        return records
+    rows, errors = erased.blank(records.rows, records.errors)
+    return records._replace(rows=rows, errors=errors)
 
 
 def compare_together(comparison: Comparison, batch: Sequence[Records]) -> Iterator[Difference]:
@@ -344,7 +359,7 @@ def verify_users(comparison: Comparison, kept: Kept) -> None:
 
 def compare_users(connection: Connection, *, account: str, users: Users) -> list[Finding]:
     """Compare the stored users with the source's, inside a transaction."""
-    found = compare_rows(connection, USERS, account, users.rows)
+    found = compare_rows(connection, USERS, account, load.blank_erased_users(connection, account, users.rows))
     if users.reading.is_whole:
         gone = load.missing(connection, USERS, account, users.rows, spare=sorted(users.unreadable))
         if users.is_empty_beside(gone):

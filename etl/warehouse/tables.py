@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0009"
+REVISION = "0010"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 LEDGER = frozenset({"sync_runs", "sync_run_resources", "coverage_folded"})
@@ -190,6 +190,17 @@ imports = Table(
         "Where the records came from: records, or errors_file (the failed ones alone, where the others cannot be had); "
         "NULL = nowhere yet.",
     ),
+    _instant(
+        "records_aged_at",
+        "Instant at which its records lost their cells by age (TALKDESK_RECORD_KEEP_DAYS); NULL = they did not.",
+    ),
+    Index(
+        "imports_unaged_idx",
+        "account",
+        "created_at",
+        "first_seen_at",
+        postgresql_where=text("records_loaded > 0 AND records_aged_at IS NULL"),
+    ),
     Index("imports_account_created_at_idx", "account", "created_at", postgresql_include=["records_loaded"]),
     Index("imports_created_at_idx", "created_at"),
     Index("imports_users_unread_idx", "account", "created_at", postgresql_where=text("users_read_at IS NULL")),
@@ -220,6 +231,14 @@ import_records = Table(
     _column("data", JSONB, "Everything else of the record: the cells. Personal data.", nullable=False),
     _first_seen_at(),
     _last_changed_at(),
+    _instant("erased_at", "Instant at which the record lost its cells, for good; NULL = it did not."),
+    Index(
+        "import_records_erased_idx",
+        "account",
+        "import_id",
+        postgresql_include=["record_key"],
+        postgresql_where=text("erased_at IS NOT NULL"),
+    ),
     comment="Records (lines) of bulk imports. Personal data.",
 )
 
@@ -281,6 +300,7 @@ users = Table(
     _first_seen_at(),
     _last_changed_at(),
     _removed_at("the user"),
+    _instant("erased_at", "Instant at which the user lost all that tells who it is, for good; NULL = did not."),
     comment="Users of the account, as last seen; empty unless TALKDESK_USERS asks for them. Personal data.",
 )
 
@@ -423,6 +443,22 @@ coverage_folded = Table(
     _key("run_id", "That run."),
     _instant("next_listed_at", "End of the next such run; NULL = still in the ledger, with what came after."),
     comment="What coverage_gaps needs of runs that have left: where a day or more passed between listings.",
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    _account(),
+    _instant(
+        "erased_at", "Instant of the erasure.", primary_key=True, nullable=False, server_default=func.clock_timestamp()
+    ),
+    _key("column_name", "Column of the records in which the values were sought; the values are kept nowhere."),
+    _total("records", "Records that lost their cells."),
+    _total("errors", "Errors that lost their texts."),
+    _total("rejected", "Rejected items that are gone."),
+    _total("users", "Users who lost what tells who they are."),
+    _column("erased_by", Text, "The database role that ran it.", nullable=False),
+    comment="Who erased how much of somebody's data, and when; never whose.",
 )
 
 rejected_items = Table(

@@ -79,6 +79,17 @@ def test_columns_that_no_record_has(people: Account, caplog: pytest.LogCaptureFi
     assert [] == warnings(caplog)
 
 
+def test_a_column_that_one_import_calls_otherwise(people: Account, caplog: pytest.LogCaptureFixture) -> None:
+    """Though others have it: the vendor renames headers, and the cells would pass as they are."""
+    people.world.put_import({"id": "i2", "status": "COMPLETED"}, [{"id": "r1", "data": {"E-mail Address": "cy@x.org"}}])
+    people.world.put_import({"id": "i3", "status": "COMPLETED"}, [{"id": "r1", "data": {"Current Email": "cy@x.org"}}])
+    settings(people, "Email")
+    people.sync()
+    (said,) = warnings(caplog)
+    assert "1 import(s) just loaded have no column 'Email'" in said
+    assert "first i2" in said
+
+
 def test_what_other_settings_left(synced: Account, caplog: pytest.LogCaptureFixture) -> None:
     """It is counted and said until a --full has replaced it, of which nobody expects what the source has forgotten."""
     number = synced.value(FINISHED)

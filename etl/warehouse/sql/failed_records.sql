@@ -16,7 +16,7 @@ LEFT JOIN LATERAL (
     WHERE x.account = r.account AND x.import_id = r.import_id AND x.record_key = r.record_key
 ) AS e ON true
 WHERE
-    r.account = :account AND r.import_id = :import_id
+    r.account = :account AND r.import_id = :import_id AND r.erased_at IS NULL
     AND (
         r.status ~* '^\s*(fail|error|invalid|reject)'
         OR (e.number > 0 AND r.status !~* '^\s*(complete|success|succeed|ok|done|created|updated|deleted)') IS TRUE

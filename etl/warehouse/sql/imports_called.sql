@@ -13,7 +13,11 @@ WITH named AS (
 
 SELECT
     account, import_id, filename, created_at, failed_records, records_loaded, records_loaded_at, record_columns,
-    records_privacy, records_source
+    records_privacy, records_source,
+    (
+        SELECT count(*) FROM talkdesk.import_records AS r
+        WHERE r.account = named.account AND r.import_id = named.import_id AND r.erased_at IS NOT NULL
+    ) AS erased
 FROM named
 WHERE is_id OR (nth = 1 AND NOT EXISTS (SELECT 1 FROM named AS n WHERE n.is_id))
 ORDER BY account
