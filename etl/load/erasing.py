@@ -5,12 +5,14 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Row
 
 from etl.jsontext import json_bytes
+from etl.load.halving import by_halves
 from etl.load.rowsets import Key
 from etl.packing import Packed, blank_error, blank_record, key_of
 from etl.warehouse.sql import statements
@@ -46,9 +48,13 @@ class Erased(NamedTuple):
 
 
 def erased_records(connection: Connection, account: str, ids: Sequence[str]) -> dict[str, Erased]:
-    """Return what was erased of these imports; those of which nothing was are left out."""
+    """Return what was erased of these imports, of those that can be asked for; of most of them nothing was."""
+
+    def find(part: Sequence[str]) -> list[Row[Any]]:
+        return list(connection.execute(SQL["erased_records"], {"account": account, "ids": part}).all())
+
     found: dict[str, Erased] = {}
-    for row in connection.execute(SQL["erased_records"], {"account": account, "ids": list(ids)}):
+    for row in chain(*by_halves(connection, find, list(ids), [])):
         before = found.get(row.import_id, Erased(set()))
         are_all = before.are_all or row.record_key is None
         found[row.import_id] = Erased({*before.keys, *filter(None, [row.record_key])}, are_all)

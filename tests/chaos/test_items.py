@@ -24,7 +24,7 @@ from etl.sync.run import Options
 from etl.transform import columns
 from etl.transform import records as transformer
 from etl.transform.columns import parse_text
-from etl.warehouse.counts import RESOURCES
+from etl.warehouse.ledger import OF_ALL
 from tests import json_items
 from tests.chaos.level import assert_case_fields, assert_imports, opened
 from tests.chaos.trial import IMPATIENT, Trial, assert_succeeded, changes, messages
@@ -73,7 +73,7 @@ def sync_twice(trial: Trial, neighbours: Neighbours, *, again: bool = True) -> S
     trial.assert_idle()
     if again:
         repeated = trial.sync(Options(full=True))
-        assert {(0, 0, 0)} == {changes(repeated, resource) for resource in RESOURCES}
+        assert {(0, 0, 0)} == {changes(repeated, resource) for resource in OF_ALL}
     return outcome
 
 

@@ -14,7 +14,7 @@ from etl.sandbox import Sandbox
 from etl.sync.accounts import sync_accounts
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
-from etl.warehouse.counts import RESOURCES
+from etl.warehouse.ledger import OF_ALL
 from tests.chaos.level import Item, assert_level, assert_orderly, opened
 
 BOUND = 20.0
@@ -84,7 +84,7 @@ class Trial:
         outcome = self.sync()
 
         assert_succeeded(outcome)
-        assert {(0, 0, 0)} == {changes(outcome, resource) for resource in RESOURCES}
+        assert {(0, 0, 0)} == {changes(outcome, resource) for resource in OF_ALL}
         assert before == self.snapshot()
 
     def assert_recovers(self) -> None:
@@ -104,7 +104,7 @@ def assert_succeeded(outcome: SyncOutcome) -> None:
     """Nothing went wrong, and everything was read to its end."""
     assert "" == messages(outcome)
     assert (DONE, "succeeded") == (outcome.exit_code, outcome.outcome)
-    assert all(outcome.accounts[0].resources[resource].complete for resource in RESOURCES)
+    assert all(outcome.accounts[0].resources[resource].complete for resource in OF_ALL)
 
 
 def messages(outcome: SyncOutcome) -> str:

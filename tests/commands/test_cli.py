@@ -96,7 +96,7 @@ def test_every_example_can_be_typed(name: str) -> None:
     """Each is taken by the command's own options."""
     assert EXAMPLES[name]
     for line in EXAMPLES[name]:
-        command, *arguments = shlex.split(re.split(" [>|] ", line)[0])
+        command, *arguments = shlex.split(re.split(" [<>|] ", line)[0])
 
         assert name == command
         assert name == commands.commands[name].make_context(name, arguments).info_name
