@@ -65,7 +65,7 @@ bench-peers: .venv/.dev ## the same with dlt and the Singer pair beside them
 # The extra `demo` is left out: it names this project itself, which would put this folder's path into the lock.
 lock: .venv/.dev ## renew requirements-dev.lock; ARGS=--upgrade takes the newest versions
 	CUSTOM_COMPILE_COMMAND="make lock" $(IN)python -m piptools compile --quiet --strip-extras --no-emit-options \
-	    --extra embedded --extra sandbox --extra dev --output-file requirements-dev.lock pyproject.toml $(ARGS)
+	    --extra embedded --extra sandbox --extra report --extra dev --output-file requirements-dev.lock pyproject.toml $(ARGS)
 
 clean: ## remove all that make has made, .venv included; no warehouse is touched
 	rm -rf .venv build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

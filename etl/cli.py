@@ -441,6 +441,46 @@ def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> in
     return DONE
 
 
+@commands.command()
+@_account
+@click.option("--from", "from_", metavar="WHEN", help="Imports created since this day, month, instant or age: 30d.")
+@click.option(
+    "--to", metavar="WHEN", help="Imports created until the end of this day or month, or before this instant."
+)
+@click.option("--field", metavar="KEY", help="This case field alone, with its whole tree.")
+@click.option(
+    "--out", metavar="FILE", default="talkdesk-report.html", show_default=True, help="Where to write it; - is stdout."
+)
+@_common
+def report(
+    *,
+    accounts: tuple[str, ...],
+    from_: str | None,
+    to: str | None,
+    field: str | None,
+    out: str,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Write a page about the imports that anybody can read: one HTML file, which needs nothing else."""
+    _talk(quiet=quiet, verbose=verbose)
+    _require_extra("report", "jinja2", "altair", "vl_convert")
+    from etl import config  # noqa: PLC0415
+    from etl.commands.report import write_report  # noqa: PLC0415
+    from etl.instants import parse_window  # noqa: PLC0415
+    from etl.report import Asked  # noqa: PLC0415
+
+    asked = Asked(accounts, parse_window(from_, to), field)
+    with _warehouse(config.load_warehouse()) as url:
+        written = write_report(url, asked, out, command=["talkdesk-etl", *sys.argv[1:]])
+    if as_json:
+        print_json(written.to_json())
+    elif not quiet and written.path != "-":
+        click.echo(written.path)
+    return DONE
+
+
 @commands.command(epilog=EXIT_CODES)
 @click.option("--column", required=True, metavar="NAME", help="Column of the records in which the values are sought.")
 @_account
@@ -733,7 +773,7 @@ def _require_extra(extra: str, *modules: str) -> None:
 def demo(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Sync a local sandbox into an embedded Postgres and show the result; nothing to configure."""
     _talk(quiet=quiet or not verbose, verbose=verbose)
-    _require_extra("demo", "uvicorn", "starlette")
+    _require_extra("demo", "uvicorn", "starlette", "jinja2", "altair", "vl_convert")
     from etl.commands.demo import run_demo  # noqa: PLC0415
 
     return run_demo(as_json=as_json, stop=stop_on_signals())

@@ -48,6 +48,10 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "query --file errors.sql --param day=2026-03-01": "with :day in the file",
         'query --format xlsx "SELECT * FROM import_errors" > errors.xlsx': "for Excel (extra xlsx)",
     },
+    "report": {
+        "report": "the last thirty days, as a page: talkdesk-report.html",
+        "report --from 2026-03 --to 2026-03 --out march.html": "a month",
+    },
     "erase": {
         "erase --column Email --dry-run < people.txt": "how much there is of these people",
         "erase --column Email < people.txt": "and then there is nothing",

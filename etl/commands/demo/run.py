@@ -10,10 +10,12 @@ from sqlalchemy import select
 from etl import config
 from etl.commands.demo.screen import show_first_look
 from etl.commands.demo.world import ACCOUNT, demo_world, go_on_once
+from etl.commands.report import PAGE, write_report
 from etl.commands.summary import summary
 from etl.commands.terminal import console, print_json, told
 from etl.config import AccountSettings, WarehouseSettings
-from etl.errors import DONE, PARTLY_DONE
+from etl.errors import DONE, PARTLY_DONE, UsageError
+from etl.report import Asked
 from etl.sandbox import Sandbox, running
 from etl.sync.accounts import sync_accounts
 from etl.sync.outcome import SyncOutcome
@@ -35,7 +37,9 @@ def run_demo(*, as_json: bool, stop: threading.Event) -> int:
                 go_on_once(sandbox.world, at=datetime.now(UTC))
                 _sync(url, sandbox, settings, stop)
         status.stop()
-        return told(outcome.exit_code, lambda: _answer(url, outcome, as_json=as_json, is_first=not known))
+        code = told(outcome.exit_code, lambda: _answer(url, outcome, as_json=as_json, is_first=not known))
+        _write_report(url, as_json=as_json)
+        return code
 
 
 def _known_imports(url: str) -> dict[str, datetime]:
@@ -65,6 +69,17 @@ def _sync(url: str, sandbox: Sandbox, settings: WarehouseSettings, stop: threadi
         keep_runs=timedelta(days=settings.runs_keep_days),
         stop=stop,
     )
+
+
+def _write_report(url: str, *, as_json: bool) -> None:
+    """Write the page and say where it is; where it cannot be, the demo is none the worse for it."""
+    try:
+        written = write_report(url, Asked(), PAGE, command=["talkdesk-etl", "demo"])
+    except UsageError as error:
+        sys.stderr.write(f"{error}\n")
+        return
+    if not as_json:
+        sys.stdout.write(f"\nthe same as a page: {written.path}\n")
 
 
 def _answer(url: str, outcome: SyncOutcome, *, as_json: bool, is_first: bool) -> None:

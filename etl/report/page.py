@@ -1,0 +1,305 @@
+"""Rows and pictures into one HTML file that needs nothing else; what the source sent is inert in it."""
+
+import base64
+import hashlib
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from importlib import resources
+from typing import Any, NamedTuple
+
+from markupsafe import Markup
+
+from etl import __version__
+from etl.errors import one_line
+from etl.report import charts
+from etl.report.reading import NEAR_LOSS_HOURS, Account, Option, Report
+
+OLD = timedelta(hours=26)
+"""Older than a day and a little is what a daily sync has missed."""
+SPAN_DAYS = 90
+
+
+class Verdict(NamedTuple):
+    """Whether the copy can be trusted, in a headline and in what there is to say of it."""
+
+    level: str
+    headline: str
+    sentences: list[str]
+
+
+class Picture(NamedTuple):
+    """A chart with the table that says the same; without anything to show, a sentence instead."""
+
+    title: str
+    svg: Markup
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def render(report: Report, *, command: Sequence[str]) -> str:
+    """Return the page; `command` is what was typed to make it."""
+    import jinja2  # noqa: PLC0415 - of the extra `report`
+
+    environment = jinja2.Environment(
+        autoescape=True,
+        loader=jinja2.PackageLoader("etl.report"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        when=_when,
+        day=_day,
+        number=_number,
+        plain=_plain,
+        took=_took,
+        percent=_percent,
+        ago=partial(_ago, report.as_of),
+    )
+    script = _asset("script.js")
+    return environment.get_template("page.html.j2").render(
+        report=report,
+        verdict=verdict(report),
+        pictures=_pictures(report),
+        trees=[(tree, None if tree.options is None else _tree(tree.options)) for tree in report.trees],
+        rows_command=_rows_command,
+        field_command=_field_command,
+        version=__version__,
+        command=shlex.join(command),
+        style=Markup(_asset("style.css")),  # noqa: S704 - our own
+        script=Markup(script),  # noqa: S704 - our own
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        near_loss=NEAR_LOSS_HOURS,
+    )
+
+
+def _asset(name: str) -> str:
+    return resources.files(__name__.rpartition(".")[0]).joinpath("templates", name).read_text(encoding="utf-8")
+
+
+# The verdict
+
+
+def verdict(report: Report) -> Verdict:
+    """Return whether the copy can be trusted, the worst first."""
+    if not report.accounts:
+        return Verdict(
+            "bad", "Nothing was ever synced into this warehouse.", ["Run talkdesk-etl sync, then this again."]
+        )
+    bad = [said for account in report.accounts for said in _gravest(account)]
+    doubtful = [said for account in report.accounts for said in _doubtful(account, report.as_of)]
+    if bad:
+        return Verdict("bad", "Look at this first.", [*bad, *doubtful])
+    if doubtful:
+        return Verdict("warn", "The copy is whole but for this.", doubtful)
+    return Verdict("good", "The copy is whole and current.", [_all_is_well(report)])
+
+
+def _gravest(account: Account) -> Iterator[str]:
+    if account.last_success_at is None:
+        yield f"{account.name}: something of it was never synced to its end."
+    elif account.hours_until_loss is not None and account.hours_until_loss <= 0:
+        yield f"{account.name}: the source may have forgotten imports that were not read."
+    elif account.hours_until_loss is not None and account.hours_until_loss < NEAR_LOSS_HOURS:
+        hours = round(account.hours_until_loss)
+        yield f"{account.name}: imports will be lost in {hours} hours unless a sync succeeds before."
+
+
+def _doubtful(account: Account, now: datetime) -> Iterator[str]:
+    if account.last_success_at is not None and now - account.last_success_at > OLD:
+        yield f"{account.name}: the last good sync was {_ago(now, account.last_success_at)}."
+    if account.gaps:
+        yield f"{account.name}: {_counted(account.gaps, 'gap')} in which imports may have come and gone unseen."
+    if account.rejected:
+        yield f"{account.name}: {_counted(account.rejected, 'item')} could not be loaded: see talkdesk.rejected_items."
+    if account.incomplete:
+        yield f"{account.name}: the records of {_counted(account.incomplete, 'finished import')} are not all here."
+
+
+def _all_is_well(report: Report) -> str:
+    oldest = min(account.last_success_at for account in report.accounts if account.last_success_at)
+    who = "Every account was" if len(report.accounts) > 1 else f"{report.accounts[0].name} was"
+    return f"{who} synced {_ago(report.as_of, oldest)}, without a gap, and nothing was rejected."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+# The pictures
+
+
+def _pictures(report: Report) -> dict[str, Picture]:
+    made = {
+        "timeline": _timeline(report),
+        "daily": _daily(report),
+        "types": _types(report),
+        "durations": _durations(report),
+        "records": _records(report),
+    }
+    return {
+        name: picture._replace(svg=Markup(charts.numbered(picture.svg, number)))  # noqa: S704 - drawn here
+        for number, (name, picture) in enumerate(made.items())
+        if picture.rows
+    }
+
+
+def _timeline(report: Report) -> Picture:
+    since = report.as_of - timedelta(days=SPAN_DAYS)
+    names = [_plain(name) for name in report.names]
+    listed = [{"account": _plain(row.account), "day": row.day, "listings": row.listings} for row in report.listings]
+    gaps = [
+        {"account": _plain(row.account), "gap_from": max(row.gap_from, since), "gap_to": row.gap_to}
+        for row in report.gaps
+        if row.gap_to > since
+    ]
+    rows: list[Sequence[object]] = [
+        (gap["account"], "gap", _when(gap["gap_from"]), _when(gap["gap_to"])) for gap in gaps
+    ]
+    rows += [(name, "listed", *_ends([row["day"] for row in listed if row["account"] == name])) for name in names]
+    svg = charts.timeline(listed, gaps, names=names, since=since, until=report.as_of) if listed or gaps else ""
+    title = f"Complete listings of the last {SPAN_DAYS} days"
+    return Picture(title, Markup(svg), ("account", "what", "from", "to"), rows if listed or gaps else [])  # noqa: S704
+
+
+def _ends(days: Sequence[date]) -> tuple[str, str]:
+    return (_day(min(days)), _day(max(days))) if days else ("never", "never")
+
+
+def _daily(report: Report) -> Picture:
+    rows = [{"day": row.day, "kind": row.outcome, "imports": row.imports} for row in report.daily]
+    svg = charts.stacked(rows, value="imports", by=charts.OUTCOMES, title="imports") if rows else ""
+    table = [(_day(row["day"]), row["kind"], row["imports"]) for row in rows]
+    return Picture("Imports per day, by outcome", Markup(svg), ("day (UTC)", "outcome", "imports"), table)  # noqa: S704
+
+
+def _records(report: Report) -> Picture:
+    kinds = {"completed": charts.OUTCOMES["completed"], "failed": charts.OUTCOMES["failed"]}
+    days: dict[date, dict[str, int]] = {}
+    for row in report.daily:
+        day = days.setdefault(row.day, dict.fromkeys(kinds, 0))
+        day["completed"] += row.completed
+        day["failed"] += row.failed
+    rows = [{"day": day, "kind": kind, "records": day_[kind]} for day, day_ in days.items() for kind in kinds]
+    svg = charts.stacked(rows, value="records", by=kinds, title="records") if any(r["records"] for r in rows) else ""
+    table = [(_day(day), found["completed"], found["failed"]) for day, found in days.items()] if svg else []
+    return Picture("Records per day", Markup(svg), ("day (UTC)", "completed", "failed"), table)  # noqa: S704
+
+
+def _types(report: Report) -> Picture:
+    known = [row for row in report.types if row.completed + row.failed]
+    rates = [(row, row.failed / (row.completed + row.failed)) for row in known]
+    rows = [
+        {"type": _plain(row.type), "rate": rate, "said": f"{_plain(row.type)}: {_percent(rate)} of its records failed"}
+        for row, rate in rates
+    ]
+    svg = charts.bars(rows, name="type", value="rate", said="said", title="failed records", axis=".0~%") if rows else ""
+    table = [(_plain(row.type), row.imports, row.completed, row.failed, _percent(rate)) for row, rate in rates]
+    columns = ("type", "imports", "completed records", "failed records", "failure rate")
+    return Picture("Failure rate by type", Markup(svg), columns, table)  # noqa: S704
+
+
+def _durations(report: Report) -> Picture:
+    rows = [
+        {
+            "records": f"{row.records} records",
+            "minutes": float(row.median) / 60,
+            "said": f"{row.records} records: half of {row.imports} imports took no more than {_took(row.median)}",
+        }
+        for row in report.durations
+    ]
+    svg = charts.bars(rows, name="records", value="minutes", said="said", title="minutes, median") if rows else ""
+    table = [(row.records, row.imports, _took(row.median), _took(row.longest)) for row in report.durations]
+    return Picture("How long imports take, by size", Markup(svg), ("records", "imports", "median", "longest"), table)  # noqa: S704
+
+
+# Trees, whatever their depth
+
+
+def _tree(options: Sequence[Option]) -> Markup:
+    """Return the options as lists in lists, those with something below them folding."""
+    return Markup("").join(_tokens(options))
+
+
+def _tokens(options: Sequence[Option]) -> Iterator[Markup]:
+    end_of_list, end_of_node = Markup("</ul>"), Markup("</ul></details></li>")
+    pending: list[Iterator[Option]] = [iter(options)]
+    yield Markup("<ul>")
+    while pending:
+        option = next(pending[-1], None)
+        if option is None:
+            pending.pop()
+            yield end_of_node if pending else end_of_list
+        elif option.below:
+            yield Markup("<li><details><summary>{}</summary><ul>").format(_option(option))
+            pending.append(iter(option.below))
+        else:
+            yield Markup("<li>{}</li>").format(_option(option))
+
+
+def _option(option: Option) -> Markup:
+    return Markup("<span>{}</span> <code>{}</code>").format(_plain(option.label or "–"), _plain(option.key))
+
+
+# Commands to copy
+
+
+def _rows_command(import_id: str, account: str) -> str:
+    return shlex.join(["talkdesk-etl", "failed-rows", _plain(import_id), "--account", _plain(account)])
+
+
+def _field_command(key: str, accounts: Iterable[str]) -> str:
+    return shlex.join(["talkdesk-etl", "report", "--field", _plain(key), *(f"--account={_plain(a)}" for a in accounts)])
+
+
+# Words
+
+
+def _plain(text: object) -> str:
+    """Return the text without what would steer the reader's eye: controls, and marks that turn its direction."""
+    return one_line(str(text))
+
+
+def _number(number: object) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def _percent(share: Any) -> str:
+    return "–" if share is None else f"{float(share):.1%}"
+
+
+def _when(instant: datetime | None) -> Markup:
+    """Return an instant as people write it, with the exact one behind it."""
+    if instant is None:
+        return Markup("never")
+    at = instant.astimezone(UTC)
+    return Markup('<time datetime="{}" title="{} UTC">{}</time>').format(
+        at.isoformat(), f"{at:%Y-%m-%d %H:%M:%S.%f}".rstrip("0").rstrip("."), f"{at:%-d %b %Y, %H:%M}"
+    )
+
+
+def _day(day: date) -> str:
+    return f"{day:%-d %b %Y}"
+
+
+def _took(duration: Any) -> str:
+    """Return a length of time, given as such or in seconds."""
+    if duration is None:
+        return "–"
+    seconds = duration.total_seconds() if isinstance(duration, timedelta) else float(duration)
+    for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.1f}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{seconds:.0f} s"
+
+
+def _ago(now: datetime, instant: datetime | None) -> str:
+    if instant is None:
+        return "never"
+    seconds = max((now - instant).total_seconds(), 0)
+    for unit, size in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= size:
+            return f"{_counted(int(seconds // size), unit)} ago"
+    return "less than a minute ago"
