@@ -15,7 +15,7 @@ SET users_read_at = :at
 WHERE
     account = :account
     AND users_read_at IS NULL
-    AND coalesce(created_at, first_seen_at) >= :known_since
+    AND first_seen_at >= :known_since
     AND (
         status IN ('COMPLETED', 'COMPLETED_WITH_ERRORS', 'SUCCESSFUL', 'CANCELED', 'FAILED')
         OR expired_at IS NOT NULL

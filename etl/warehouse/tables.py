@@ -203,7 +203,7 @@ imports = Table(
     ),
     Index("imports_account_created_at_idx", "account", "created_at", postgresql_include=["records_loaded"]),
     Index("imports_created_at_idx", "created_at"),
-    Index("imports_users_unread_idx", "account", "created_at", postgresql_where=text("users_read_at IS NULL")),
+    Index("imports_users_unread_idx", "account", "first_seen_at", postgresql_where=text("users_read_at IS NULL")),
     Index("imports_records_privacy_idx", "account", "records_privacy", postgresql_where=text("records_loaded > 0")),
     Index(
         "imports_unloaded_idx",

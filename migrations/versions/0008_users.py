@@ -134,7 +134,7 @@ def upgrade() -> None:
     op.create_index(
         "imports_users_unread_idx",
         "imports",
-        ["account", "created_at"],
+        ["account", "first_seen_at"],
         schema=SCHEMA,
         postgresql_where=sa.text("users_read_at IS NULL"),
     )

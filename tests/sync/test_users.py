@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -230,3 +231,15 @@ def test_nothing_is_said_of_what_was_before_users_were_read(people: Account) -> 
     people.sync()
 
     assert [] == people.rows(CHANGES, before)
+
+
+@pytest.mark.parametrize("age", [timedelta(0), timedelta(minutes=1), timedelta(days=2)])
+def test_clocks_of_the_source_do_not_matter(people: Account, age: timedelta) -> None:
+    """An import that was not here when users were read did not begin before, whatever it says and however coarsely."""
+    people.sync()
+    import_id = update(people, {"Current Email": "bo@example.com", "Full Name": "Bo B."})
+    with people.world.changing_import(import_id) as item:
+        item["created_at"] = f"{datetime.now(UTC) - age:%Y-%m-%dT%H:%M:%SZ}"
+    people.sync()
+
+    assert ["name"] == [row["column_name"] for row in people.rows(CHANGES, import_id)]

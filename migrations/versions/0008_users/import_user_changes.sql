@@ -13,20 +13,28 @@ SELECT
     coalesce(later.valid_from, earlier.valid_to) AS seen_at
 FROM (
     SELECT
-        m.*,
-        coalesce(m.created_at, m.first_seen_at) AS began_at,
+        m.account,
+        m.import_id,
+        m.filename,
+        m.type,
+        m.users_read_at,
+        -- By the source's clock, to the second, but no later than it was first seen here. Where users were not known
+        -- then, by our own clock: users are read after imports.
+        CASE
+            WHEN k.since <= least(m.created_at + interval '1 second', m.first_seen_at)
+                THEN least(m.created_at + interval '1 second', m.first_seen_at)
+            ELSE m.first_seen_at
+        END AS began_at,
         -- Who was no user before, unless nobody had looked yet, was made by the import.
-        coalesce(
-            (
-                SELECT v.valid_from <= coalesce(m.created_at, m.first_seen_at)
-                FROM talkdesk.users_versions AS v
-                WHERE v.account = m.account
-                ORDER BY v.valid_from
-                LIMIT 1
-            ),
-            false
-        ) AS users_were_known
+        k.since <= m.first_seen_at AS users_were_known
     FROM talkdesk.imports AS m
+    INNER JOIN LATERAL (
+        SELECT v.valid_from AS since
+        FROM talkdesk.users_versions AS v
+        WHERE v.account = m.account
+        ORDER BY v.valid_from
+        LIMIT 1
+    ) AS k ON true
 ) AS i
 CROSS JOIN LATERAL (
     SELECT u.user_id, array_agg(d.address) AS addresses
