@@ -20,7 +20,7 @@ help: ## show this list
 run: .venv/.run ## sync a local sandbox into an embedded Postgres and show the result
 	@$(IN)python -m etl demo $(ARGS)
 
-test: lint sql-lint audit ## everything that CI asks for: lint, sql-lint, audit and all tests
+test: lint sql-lint audit .venv/.browser ## everything that CI asks for: lint, sql-lint, audit and all tests
 	$(IN)python -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: test ## the same as make test
@@ -89,6 +89,19 @@ clean: ## remove all that make has made, .venv included; no warehouse is touched
 	@echo "installing talkdesk-etl into .venv" >&2
 	@$(INSTALL) --editable '.[demo]'
 	@touch $@
+
+# Pages are tested in a real browser: where there is none, Debian's is installed if that can be done; else the tests
+# that need it are skipped by name, and the others run.
+.venv/.browser: .venv/.dev
+	@if ! $(IN)python -m tests.browser.chromium && [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
+	    echo "installing Debian's Chromium for the tests of pages" >&2; \
+	    mkdir -p build; export DEBIAN_FRONTEND=noninteractive; \
+	    { timeout 150 apt-get install -y -qq --no-install-recommends chromium || \
+	        { timeout 60 apt-get update -qq && timeout 200 apt-get install -y -qq --no-install-recommends chromium; }; \
+	    } > build/chromium.log 2>&1 || true; \
+	fi
+	@if $(IN)python -m tests.browser.chromium; then touch $@; else \
+	    echo "no Chromium is there: pages are not tested in a browser; all else is" >&2; fi
 
 .venv/.dev: .venv/.run
 	@echo "installing the development tools into .venv" >&2
