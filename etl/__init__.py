@@ -6,6 +6,7 @@ The house, from the front door down; a room imports only from those below it (an
     commands/       a file for each command that is not a sync: check, query, status, …, and the demo
     sync/           pipeline (the story) · run (one account's run) · accounts (all of them) · outcome
     verify/         the same reading held against what is stored, and nothing written
+    report/         the page: figures and tables, made of the warehouse alone
     reading/        the one room that knows extract and transform; when a listing is whole, what is gone
     extract/        HTTP: addresses in, bodies out              (knows no row)
     transform/      items as the source sends them into rows    (pure)
@@ -13,7 +14,7 @@ The house, from the front door down; a room imports only from those below it (an
     warehouse/      what everybody needs of the database: session, lock, ledger, tables, embedded/
     config/         settings from the environment, .env and TOML
     sandbox/        a stand-in for the API; uses nothing of the product but its errors
-    errors.py rows.py packing.py jsontext.py instants.py threads.py    the ground: imported by all
+    errors.py inert.py rows.py packing.py jsontext.py instants.py threads.py    the ground: imported by all
 
 Follow one record: sync/pipeline.py, reading/records.py, extract/paging.py, transform/records.py, load/records.py.
 Follow one tree: sync/pipeline.py, reading/case_fields.py, transform/case_fields.py, transform/trees.py,

@@ -51,6 +51,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "check": {"warehouse": None, "ok": False, "items": []},
     "accounts": {"warehouse": None, "accounts": {}},
     "tables": {"tables": [], "functions": []},
+    "report": {"path": None, "bytes": 0, "accounts": [], "from": None, "to": None, "as_of": None},
     "erase": {"dry_run": False, "values": 0, "accounts": {}, "still_at_source": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
@@ -471,6 +472,8 @@ def report(
     from etl.instants import parse_window  # noqa: PLC0415
     from etl.report import Asked  # noqa: PLC0415
 
+    if out == "-" and as_json:
+        raise UsageError("--json says where the page is: it does not go with --out -")
     asked = Asked(accounts, parse_window(from_, to), field)
     with _warehouse(config.load_warehouse()) as url:
         written = write_report(url, asked, out, command=["talkdesk-etl", *sys.argv[1:]])

@@ -10,6 +10,7 @@ import click
 from etl.commands.streams import ReaderLeft
 from etl.commands.talk import complain
 from etl.errors import NotWritten
+from etl.inert import shown as shown  # noqa: PLC0414 - commands find it here
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,11 +24,6 @@ CHOICES: dict[str, dict[str, Any]] = {
     "never": {"no_color": True, "color_system": None},
 }
 _COLORS: dict[str, Any] = {}
-
-_SIGNS = {code: 0x2400 + code for code in range(32)}  # ␀, ␊ and so on: what stood there is still seen
-_STEERING = (*range(0x7F, 0xA0), 0x61C, 0x200E, 0x200F, *range(0x2028, 0x202F), *range(0x2066, 0x206A))
-_SHOWN = _SIGNS | dict.fromkeys(_STEERING, 0xFFFD)
-"""Control characters move the cursor, bidirectional ones make a text look like another one."""
 
 
 def print_json(value: Any) -> None:
@@ -72,8 +68,3 @@ def console(out: TextIO | None = None, *, width: int | None = UNBOUNDED) -> "Con
     if not out.isatty():
         options |= {"force_terminal": bool(_COLORS.get("color_system")), "force_interactive": False, "width": width}
     return Console(**options)
-
-
-def shown(text: str) -> str:
-    """Return the text with signs in place of the characters that a terminal would obey."""
-    return text.translate(_SHOWN)

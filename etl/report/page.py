@@ -12,13 +12,17 @@ from typing import Any, NamedTuple
 from markupsafe import Markup
 
 from etl import __version__
-from etl.errors import one_line
+from etl.inert import shown
 from etl.report import charts
-from etl.report.reading import NEAR_LOSS_HOURS, Account, Option, Report
+from etl.report.reading import MOST_CHANGES, NEAR_LOSS_HOURS, Account, Option, Report
 
 OLD = timedelta(hours=26)
 """Older than a day and a little is what a daily sync has missed."""
 SPAN_DAYS = 90
+LONGEST = 300
+"""Characters of a text of the source; longer ones are cut."""
+MOST_FAILURES = 50
+INACTIVE = Markup(' <span class="status">inactive</span>')
 
 
 class Verdict(NamedTuple):
@@ -63,7 +67,7 @@ def render(report: Report, *, command: Sequence[str]) -> str:
         report=report,
         verdict=verdict(report),
         pictures=_pictures(report),
-        trees=[(tree, None if tree.options is None else _tree(tree.options)) for tree in report.trees],
+        trees=[(tree, _tree(tree.options)) for tree in report.trees],
         rows_command=_rows_command,
         field_command=_field_command,
         version=__version__,
@@ -71,7 +75,10 @@ def render(report: Report, *, command: Sequence[str]) -> str:
         style=Markup(_asset("style.css")),  # noqa: S704 - our own
         script=Markup(script),  # noqa: S704 - our own
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        near_loss=NEAR_LOSS_HOURS,
+        most_failures=MOST_FAILURES,
+        most_changes=MOST_CHANGES,
+        shown_options=sum(tree.shown for tree in report.trees),
+        all_options=sum(tree.number for tree in report.trees),
     )
 
 
@@ -240,26 +247,28 @@ def _tokens(options: Sequence[Option]) -> Iterator[Markup]:
 
 
 def _option(option: Option) -> Markup:
-    return Markup("<span>{}</span> <code>{}</code>").format(_plain(option.label or "–"), _plain(option.key))
+    words = Markup("<span>{}</span> <code>{}</code>").format(_plain(option.label or "–"), _plain(option.key))
+    return words + INACTIVE if option.is_inactive else words
 
 
 # Commands to copy
 
 
 def _rows_command(import_id: str, account: str) -> str:
-    return shlex.join(["talkdesk-etl", "failed-rows", _plain(import_id), "--account", _plain(account)])
+    return shlex.join(["talkdesk-etl", "failed-rows", shown(import_id), "--account", shown(account)])
 
 
 def _field_command(key: str, accounts: Iterable[str]) -> str:
-    return shlex.join(["talkdesk-etl", "report", "--field", _plain(key), *(f"--account={_plain(a)}" for a in accounts)])
+    return shlex.join(["talkdesk-etl", "report", "--field", shown(key), *(f"--account={shown(a)}" for a in accounts)])
 
 
 # Words
 
 
 def _plain(text: object) -> str:
-    """Return the text without what would steer the reader's eye: controls, and marks that turn its direction."""
-    return one_line(str(text))
+    """Return the text without what would steer the reader's eye: controls, marks that turn its direction, no end."""
+    plain = shown(str(text))
+    return plain if len(plain) <= LONGEST else f"{plain[:LONGEST]}…"
 
 
 def _number(number: object) -> str:

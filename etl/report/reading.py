@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Row
 
 from etl.errors import UsageError, one_line
 from etl.instants import Window
+from etl.report.failures import Failure, counted_failures
 from etl.warehouse.accounts import stored_accounts
 from etl.warehouse.sql import statements
 from etl.warehouse.sqlstates import translated
@@ -17,6 +18,9 @@ SQL = statements("etl.report", "report.sql")
 USUAL = timedelta(days=30)
 MOST_IMPORTS = 200
 MOST_OPTIONS = 2_000
+MOST_CHANGES = 200
+MOST_ERRORS = 50_000
+"""The words of so many errors are read, the newest first; those before them are merely counted."""
 
 Rows = Sequence[Row[Any]]
 
@@ -35,18 +39,34 @@ class Option:
 
     key: str
     label: str | None
+    is_inactive: bool = False
     below: list["Option"] = field(default_factory=list)
 
 
+class Change(NamedTuple):
+    """What happened to a case field, or to one of its options, and when; `within` are the options above it."""
+
+    account: str
+    field_key: str
+    field: str | None
+    what: str
+    within: str | None
+    was: str | None
+    is_now: str | None
+    at: datetime
+
+
 class Tree(NamedTuple):
-    """A case field; `options` are None where there are too many for the page."""
+    """A case field and its options, or as many of them as there is room for; `number` are all."""
 
     account: str
     key: str
     name: str | None
     is_active: bool
+    is_required: bool
     number: int
-    options: list[Option] | None
+    shown: int
+    options: list[Option]
 
 
 class Account(NamedTuple):
@@ -86,10 +106,12 @@ class Report:
     types: Rows
     durations: Rows
     people: Rows
-    errors: Rows
+    errors: list[Failure]
+    why: dict[tuple[str, str], Failure]
     newest: Rows
     imports: int
-    changes: Rows
+    undated: int
+    changes: list[Change]
     trees: list[Tree]
 
     @property
@@ -109,6 +131,7 @@ def read_report(connection: Connection, asked: Asked) -> Report:
             given = {"accounts": names, "since": since, "until": until, **more}
             return connection.execute(SQL[name], given).all()
 
+        errors, why = counted_failures(ask("errors", most=MOST_ERRORS), ask("errors_in_all"))
         return Report(
             as_of=clock.as_of.astimezone(UTC),
             since=since,
@@ -121,10 +144,12 @@ def read_report(connection: Connection, asked: Asked) -> Report:
             types=ask("types"),
             durations=ask("durations"),
             people=ask("people"),
-            errors=ask("errors"),
+            errors=errors,
+            why=why,
             newest=ask("newest", most=MOST_IMPORTS),
             imports=ask("imports_in_all")[0].imports,
-            changes=ask("changed_options"),
+            undated=ask("undated")[0].imports,
+            changes=_changes(ask("option_changes", field=asked.field), ask("field_changes", field=asked.field)),
             trees=_trees(connection, ask("fields", field=asked.field), asked.field),
         )
 
@@ -138,10 +163,22 @@ def _chosen(stored: list[str], names: Sequence[str]) -> list[str]:
 
 
 def _period(window: Window | None, now: datetime) -> tuple[datetime, datetime]:
-    """Return the instants between which imports were created; without a window the last thirty days."""
+    """Return the instants between which imports were created; without a window those of the last thirty days."""
     until = (window.until if window else None) or now
-    since = (window.since if window else None) or until - USUAL
+    until = min(until, now)
+    since = (window.since if window else None) or _usual(until)
+    if since >= until:
+        raise UsageError("--from: nothing can be told yet of a time that is still to come")
     return since.astimezone(UTC), until.astimezone(UTC)
+
+
+def _usual(until: datetime) -> datetime:
+    """Return the beginning of the last thirty days, the one that ends with that instant included."""
+    last = (until.astimezone(UTC) - timedelta(microseconds=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    try:
+        return last - USUAL + timedelta(days=1)
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def _accounts(names: Sequence[str], health: Rows, gaps: Rows, incomplete: Rows) -> list[Account]:
@@ -167,24 +204,66 @@ def _account(name: str, health: Rows, gaps: Rows, incomplete: int) -> Account:
     )
 
 
+def _changes(options: Rows, fields: Rows) -> list[Change]:
+    """Return what happened to options and to fields, the newest first; a key stands in for a label that is none."""
+    found = [
+        Change(
+            row.account,
+            row.field_key,
+            row.field_name,
+            f"option {row.kind}",
+            row.within,
+            None if row.kind == "added" else row.was or row.key,
+            None if row.kind == "removed" else row.is_now or row.key,
+            row.changed_at,
+        )
+        for row in options
+    ]
+    found += [
+        Change(
+            row.account,
+            row.field_key,
+            row.is_now or row.was,
+            f"field {row.kind}",
+            None,
+            row.was,
+            row.is_now,
+            row.changed_at,
+        )
+        for row in fields
+    ]
+    return sorted(found, key=lambda each: each.at, reverse=True)
+
+
 def _trees(connection: Connection, fields: Rows, whole: str | None) -> list[Tree]:
-    """Return the fields with their options, as long as these are not too many; one that is asked for is whole."""
+    """Return the fields with their options: small trees are whole, and what room is left is the large ones'.
+
+    One that is asked for is whole.
+    """
     if whole is not None and not fields:
         raise UsageError(f"--field: there is no case field {one_line(whole)!r}")
-    trees, left = list[Tree](), MOST_OPTIONS
-    for row in fields:
-        fits = whole is not None or row.options <= left
-        options = _options(connection, row.account, row.field_key) if fits else None
-        left -= row.options if fits else 0
-        trees.append(Tree(row.account, row.field_key, row.name, row.active is not False, row.options, options))
-    return trees
+    room, left = dict[tuple[str, str], int](), MOST_OPTIONS
+    for row in sorted(fields, key=lambda each: each.options):
+        room[row.account, row.field_key] = row.options if whole is not None else min(row.options, left)
+        left -= min(row.options, left)
+    return [_tree(connection, row, room[row.account, row.field_key]) for row in fields]
 
 
-def _options(connection: Connection, account: str, key: str) -> list[Option]:
+def _tree(connection: Connection, field: Row[Any], most: int) -> Tree:
+    asked = {"account": field.account, "field": field.field_key, "most": most}
     found: dict[str, Option] = {}
     roots: list[Option] = []
-    for row in connection.execute(SQL["options"], {"account": account, "field": key}):
-        option = found[row.entry_id] = Option(row.key, row.label)
+    for row in connection.execute(SQL["options"], asked) if most else ():
+        option = found[row.entry_id] = Option(row.key, row.label, row.is_inactive)
         parent = found.get(row.parent_id) if row.parent_id else None
         (roots if parent is None else parent.below).append(option)
-    return roots
+    return Tree(
+        field.account,
+        field.field_key,
+        field.name,
+        field.active is not False,
+        field.required is True,
+        field.options,
+        len(found),
+        roots,
+    )

@@ -99,69 +99,32 @@ ORDER BY imports DESC, who
 LIMIT 15
 
 -- errors --
--- What fails most. A message may quote a cell: what is in quotes, addresses and numbers are left out of it, and all of
--- it where a cell of its own record is still in it.
-WITH said AS (
-    SELECT
-        e.import_id,
-        e.account,
-        e.filename,
-        e.created_at,
-        coalesce(e.code, '') AS code,
-        CASE WHEN e.data ? e.field OR e.field = ANY(i.record_columns) THEN e.field END AS field,
-        regexp_replace(
-            coalesce(e.message, e.description, ''),
-            '("[^"]*"|''[^'']*''|`[^`]*`|«[^»]*»|“[^”]*”|[^[:space:]]*@[^[:space:]]*|[^[:space:]]*[0-9][^[:space:]]*)',
-            '…', 'g'
-        ) AS message,
-        e.data
-    FROM talkdesk.import_errors AS e
-    INNER JOIN talkdesk.imports AS i ON i.account = e.account AND i.import_id = e.import_id
-    WHERE e.account = ANY(CAST(:accounts AS text [])) AND e.created_at >= :since AND e.created_at < :until
-),
-
-masked AS (
-    SELECT
-        s.account,
-        s.import_id,
-        s.filename,
-        s.created_at,
-        s.code,
-        s.field,
-        CASE
-            WHEN EXISTS (
-                SELECT 1 FROM jsonb_each_text(coalesce(s.data, '{}')) AS c (name, value)
-                WHERE length(c.value) > 2 AND strpos(lower(s.message), lower(c.value)) > 0
-            ) THEN '…'
-            ELSE left(s.message, 200)
-        END AS message
-    FROM said AS s
-)
-
+-- The newest errors, each with the cells of its record, which its words may quote.
 SELECT
-    m.code,
-    m.message,
-    m.field,
-    count(*) AS errors,
-    count(DISTINCT (m.account, m.import_id)) AS imports,
-    (array_agg(DISTINCT m.filename))[1:3] AS files
-FROM masked AS m
-GROUP BY m.code, m.message, m.field
-ORDER BY errors DESC, m.code, m.message, m.field
-LIMIT 30
+    e.account,
+    e.import_id,
+    e.filename,
+    e.code,
+    e.field,
+    coalesce(e.message, e.description) AS message,
+    e.data::text AS data
+FROM talkdesk.import_errors AS e
+WHERE e.account = ANY(CAST(:accounts AS text [])) AND e.created_at >= :since AND e.created_at < :until
+ORDER BY e.created_at DESC, e.account, e.import_id, e.record_key, e.error_no
+LIMIT :most
+
+-- errors_in_all --
+-- All of them, counted.
+SELECT e.account, e.import_id, e.filename, e.code, count(*) AS errors
+FROM talkdesk.import_errors AS e
+WHERE e.account = ANY(CAST(:accounts AS text [])) AND e.created_at >= :since AND e.created_at < :until
+GROUP BY e.account, e.import_id, e.filename, e.code
 
 -- newest --
 SELECT
     h.account, h.import_id, h.filename, h.type, h.status, h.total_records, h.failed_records, h.created_at,
     coalesce(h.created_by_name, h.created_by) AS who, h.duration, h.is_terminal, h.is_expired,
-    (
-        SELECT string_agg(DISTINCT w.code, ', ')
-        FROM (
-            SELECT e.code FROM talkdesk.import_record_errors AS e
-            WHERE e.account = h.account AND e.import_id = h.import_id AND e.code IS NOT NULL
-            LIMIT 100
-        ) AS w
-    ) AS codes
+    h.records_missing
 FROM talkdesk.import_history AS h
 WHERE h.account = ANY(CAST(:accounts AS text [])) AND h.created_at >= :since AND h.created_at < :until
 ORDER BY h.created_at DESC, h.account, h.import_id
@@ -172,40 +135,110 @@ SELECT count(*) AS imports
 FROM talkdesk.import_history AS h
 WHERE h.account = ANY(CAST(:accounts AS text [])) AND h.created_at >= :since AND h.created_at < :until
 
--- changed_options --
--- An option is new if it was not there when its account's options were first read.
-WITH begun AS (
-    SELECT e.account, min(e.valid_from) AS at FROM talkdesk.case_field_entries_versions AS e
-    WHERE e.account = ANY(CAST(:accounts AS text []))
-    GROUP BY e.account
+-- undated --
+-- Imports of which the source does not say when they were submitted: they lie in no period.
+SELECT count(*) AS imports FROM talkdesk.import_history AS h
+WHERE h.account = ANY(CAST(:accounts AS text [])) AND h.created_at IS NULL
+
+-- option_changes --
+-- What happened to options in the period; what came with the first reading of its field is no change. An option that
+-- has gone and come back begins anew.
+WITH versions AS (
+    SELECT
+        v.account, v.field_key, v.entry_id, v.key, v.label, v.valid_from, v.valid_to,
+        lag(v.label) OVER of_entry AS label_before,
+        lag(v.valid_to) OVER of_entry AS ended_before,
+        lead(v.valid_from) OVER of_entry AS begins_after
+    FROM talkdesk.case_field_entries_versions AS v
+    WHERE
+        v.account = ANY(CAST(:accounts AS text [])) AND (CAST(:field AS text) IS NULL OR v.field_key = :field)
+    WINDOW of_entry AS (PARTITION BY v.account, v.field_key, v.entry_id ORDER BY v.valid_from)
 ),
 
-found AS (
+changes AS (
     SELECT
-        v.account, v.field_key, v.path, v.valid_from AS at, p.label AS was, v.label AS is_now,
-        CASE WHEN p.entry_id IS NULL THEN 'added' ELSE 'renamed' END AS what
-    FROM talkdesk.case_field_entries_versions AS v
-    INNER JOIN begun AS b ON b.account = v.account AND v.valid_from > b.at
-    LEFT JOIN talkdesk.case_field_entries_versions AS p
-        ON
-            p.account = v.account AND p.field_key = v.field_key AND p.entry_id = v.entry_id
-            AND p.valid_to = v.valid_from
+        account, field_key, entry_id, key, valid_from AS changed_at,
+        CASE WHEN ended_before = valid_from THEN 'renamed' ELSE 'added' END AS kind,
+        CASE WHEN ended_before = valid_from THEN label_before END AS was,
+        label AS is_now
+    FROM versions
     WHERE
-        v.valid_from >= :since AND v.valid_from < :until
-        AND (p.entry_id IS NULL OR p.label IS DISTINCT FROM v.label)
+        valid_from >= :since AND valid_from < :until
+        AND (ended_before IS DISTINCT FROM valid_from OR label IS DISTINCT FROM label_before)
     UNION ALL
-    SELECT e.account, e.field_key, e.path, e.removed_at, e.label, NULL, 'removed'
-    FROM talkdesk.case_field_entries AS e
-    WHERE
-        e.account = ANY(CAST(:accounts AS text []))
-        AND e.removed_at >= :since AND e.removed_at < :until
+    SELECT account, field_key, entry_id, key, valid_to, 'removed', label, NULL
+    FROM versions
+    WHERE valid_to >= :since AND valid_to < :until AND begins_after IS DISTINCT FROM valid_to
+),
+
+first_read AS (
+    SELECT account, field_key, min(valid_from) AS first_at
+    FROM talkdesk.case_field_entries_versions
+    WHERE account = ANY(CAST(:accounts AS text []))
+    GROUP BY account, field_key
 )
 
-SELECT f.account, c.name AS field, f.field_key, f.path, f.at, f.what, f.was, f.is_now
-FROM found AS f
-LEFT JOIN talkdesk.case_fields AS c ON c.account = f.account AND c.field_key = f.field_key
-ORDER BY f.at DESC, f.account, f.field_key, f.path
-LIMIT 200
+SELECT
+    c.account, c.field_key, f.name AS field_name, c.kind, c.key, c.was, c.is_now, c.changed_at,
+    (
+        SELECT string_agg(coalesce(step.label, step.key), ' > ' ORDER BY step.depth)
+        FROM unnest(e.labels, e.path) WITH ORDINALITY AS step (label, key, depth)
+        WHERE step.depth < cardinality(e.path)
+    ) AS within
+FROM changes AS c
+INNER JOIN first_read AS r ON r.account = c.account AND r.field_key = c.field_key
+LEFT JOIN talkdesk.case_fields AS f ON f.account = c.account AND f.field_key = c.field_key
+LEFT JOIN talkdesk.case_field_entries AS e
+    ON e.account = c.account AND e.field_key = c.field_key AND e.entry_id = c.entry_id
+WHERE c.kind <> 'added' OR c.changed_at > r.first_at
+ORDER BY c.changed_at DESC, c.account, c.field_key, c.kind, e.path
+
+-- field_changes --
+-- The same of the fields themselves.
+WITH versions AS (
+    SELECT
+        v.account, v.field_key, v.name, v.active, v.valid_from, v.valid_to,
+        lag(v.name) OVER of_field AS name_before,
+        lag(v.active) OVER of_field AS active_before,
+        lag(v.valid_to) OVER of_field AS ended_before,
+        lead(v.valid_from) OVER of_field AS begins_after
+    FROM talkdesk.case_fields_versions AS v
+    WHERE
+        v.account = ANY(CAST(:accounts AS text [])) AND (CAST(:field AS text) IS NULL OR v.field_key = :field)
+    WINDOW of_field AS (PARTITION BY v.account, v.field_key ORDER BY v.valid_from)
+),
+
+first_read AS (
+    SELECT account, min(valid_from) AS first_at
+    FROM talkdesk.case_fields_versions
+    WHERE account = ANY(CAST(:accounts AS text []))
+    GROUP BY account
+)
+
+SELECT v.account, v.field_key, 'renamed' AS kind, v.name_before AS was, v.name AS is_now, v.valid_from AS changed_at
+FROM versions AS v
+WHERE
+    v.valid_from >= :since AND v.valid_from < :until
+    AND v.ended_before = v.valid_from AND v.name IS DISTINCT FROM v.name_before
+UNION ALL
+SELECT
+    v.account, v.field_key, CASE WHEN v.active THEN 'activated' ELSE 'deactivated' END, NULL, v.name, v.valid_from
+FROM versions AS v
+WHERE
+    v.valid_from >= :since AND v.valid_from < :until
+    AND v.ended_before = v.valid_from AND v.active IS DISTINCT FROM v.active_before
+UNION ALL
+SELECT v.account, v.field_key, 'added', NULL, v.name, v.valid_from
+FROM versions AS v
+INNER JOIN first_read AS r ON r.account = v.account
+WHERE
+    v.valid_from >= :since AND v.valid_from < :until
+    AND v.ended_before IS DISTINCT FROM v.valid_from AND v.valid_from > r.first_at
+UNION ALL
+SELECT v.account, v.field_key, 'removed', v.name, NULL, v.valid_to
+FROM versions AS v
+WHERE v.valid_to >= :since AND v.valid_to < :until AND v.begins_after IS DISTINCT FROM v.valid_to
+ORDER BY changed_at DESC, account ASC, field_key ASC, kind ASC
 
 -- fields --
 SELECT
@@ -221,7 +254,9 @@ WHERE
 ORDER BY c.account, c.name, c.field_key
 
 -- options --
-SELECT e.entry_id, e.parent_id, e.key, e.label
-FROM talkdesk.case_field_entries AS e
-WHERE e.account = :account AND e.field_key = :field AND e.removed_at IS NULL
-ORDER BY e.depth, e.position
+-- The upper levels first, so that a part of a tree hangs together.
+SELECT e.entry_id, e.parent_id, e.key, e.label, coalesce(e.extra -> 'active' = 'false', false) AS is_inactive
+FROM talkdesk.case_field_paths AS e
+WHERE e.account = :account AND e.field_key = :field
+ORDER BY e.depth, e.position, e.entry_id
+LIMIT :most

@@ -3,10 +3,14 @@
 from typing import Any
 
 import pytest
+from sqlalchemy import Connection
 
 from etl import cli
 from etl.commands.check import Checks
+from etl.commands.report import Written
 from etl.commands.status import Asked, Status
+from etl.report import Asked as PageAsked
+from etl.report import read_report
 from etl.sync.outcome import SyncOutcome
 from etl.verify.verification import Verification
 
@@ -24,3 +28,7 @@ def test_promised_keys(command: str) -> None:
     said = ANSWERS[command].to_json()
 
     assert said.keys() - {"outcome", "errors"} == cli.NOTHING[command].keys()
+
+
+def test_promised_keys_of_a_page(connection: Connection) -> None:
+    assert Written("a page", 1, read_report(connection, PageAsked())).to_json().keys() == cli.NOTHING["report"].keys()

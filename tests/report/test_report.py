@@ -115,6 +115,7 @@ def test_no_cell_of_any_record_is_on_it(acme: Account) -> None:
     acme.sync()
     html = page(read(acme.url))
 
+    assert "… is taken" in html
     assert not [cell for cell in (*cells.values(), "Ada", "918273") if cell in html]
     assert len(records) <= sum(row.errors for row in read(acme.url).errors)
 
@@ -143,7 +144,7 @@ def test_what_changed_in_the_case_fields(synced: Account) -> None:
     synced.sync()
 
     found = {(row.what, row.is_now) for row in read(synced.url).changes}
-    assert {("renamed", "Renamed"), ("added", "Added"), ("removed", None)} == found
+    assert {("option renamed", "Renamed"), ("option added", "Added"), ("option removed", None)} == found
 
 
 def test_no_more_options_than_a_page_can_hold(synced: Account) -> None:
@@ -155,6 +156,7 @@ def test_no_more_options_than_a_page_can_hold(synced: Account) -> None:
 
     assert "report --field many --account=acme" in html
     assert "option 2000" not in html
+    assert "2,000 of " in html
     assert "option 2000" in page(read(synced.url, Asked(field="many")))
     with pytest.raises(UsageError, match="no case field"):
         read(synced.url, Asked(field="none"))
@@ -218,3 +220,41 @@ def test_a_large_page_is_small(database_url: str) -> None:
 
     assert (5000, 200, 20_000) == (report.imports, len(report.newest), sum(tree.number for tree in report.trees))
     assert len(page(report).encode()) < 1_000_000
+
+
+def test_what_changed_of_the_fields_themselves(acme: Account) -> None:
+    """Nor is what a new field brought along told option by option."""
+    acme.world.put_field({"id": "1", "key": "a", "name": "Old name", "active": True, "dict_list": []})
+    acme.sync()
+    acme.world.put_field({"id": "1", "key": "a", "name": "New name", "active": False, "dict_list": []})
+    acme.world.put_field({"id": "2", "key": "b", "name": "B", "dict_list": [{"key": "1", "value": "one"}]})
+    acme.sync()
+
+    found = {(row.what, row.was, row.is_now) for row in read(acme.url).changes}
+    assert {
+        ("field renamed", "Old name", "New name"),
+        ("field deactivated", None, "New name"),
+        ("field added", None, "B"),
+    } == found
+    assert '<span class="status">inactive</span>' in page(read(acme.url))
+
+
+def test_why_an_import_failed(acme: Account) -> None:
+    error = {"code": "17", "message": "is taken", "fields": [{"name": "Email"}]}
+    records = [{"id": "r", "line": 2, "status": "FAILED", "data": {"Email": "ada@example.com"}, "errors": [error]}]
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    acme.world.put_import(
+        {"id": "it's", "status": "COMPLETED_WITH_ERRORS", "filename": "a", "created_at": now}, records
+    )
+    acme.world.put_import({"id": "none", "status": "FAILED", "filename": "b", "created_at": now}, [])
+    acme.sync()
+    words = re.sub(r"\s+", " ", " ".join(parsed(page(read(acme.url))).words))
+
+    assert "is taken 17 in Email (1 ×)" in words
+    assert "The source gave no reason." in words
+    assert """talkdesk-etl failed-rows 'it'"'"'s' --account acme""" in words
+
+
+def test_no_time_that_is_still_to_come(synced: Account) -> None:
+    with pytest.raises(UsageError, match="still to come"):
+        read(synced.url, Asked(window=parse_window("2999-01", None)))
