@@ -39,6 +39,7 @@ def goals(figures: Figures) -> Iterator[Goal]:
     yield from _trees(figures)
     yield from _start(figures)
     yield from _line(figures)
+    yield from _page(figures)
 
 
 def _first(figures: Figures, size: str) -> Iterator[Goal]:
@@ -114,6 +115,12 @@ def _line(figures: Figures) -> Iterator[Goal]:
             if few and many:
                 ratio = (many.records / many.seconds) / (few.records / few.seconds)
                 yield Goal(f"rows per second: {large} / {small}", ratio, 0.8, least=True)
+
+
+def _page(figures: Figures) -> Iterator[Goal]:
+    if (page := figures.get("page", "-", "report")) and page.said:
+        yield Goal("page of 5,000 imports and 20,000 options", page.seconds, 3.0, unit="s")
+        yield Goal("the same, size", page.said["bytes"] / 1e6, 1.0, unit="MB")
 
 
 def _at_large(size: str, limit: float) -> float | None:

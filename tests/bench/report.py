@@ -17,6 +17,7 @@ _TITLES = {
     "trees": "Dictionary trees",
     "start": "A small account",
     "line": "Tables that hold much already",
+    "page": "The page",
 }
 
 

@@ -126,6 +126,17 @@ def line(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
             bench.contender("line", size, FIRST, api=api, database=database)
 
 
+def page(bench: Bench, _: Sizes, __: Sequence[Contender]) -> None:
+    """The page about 5,000 imports and 20,000 options."""
+    file = bench.folder / "page.html"
+    with bench.server.database(bench.migrated) as database:
+        warehouse.fill_page(database)
+        command = (sys.executable, "-m", "etl", "report", "--from", "60d", "--out", str(file), "--json")
+        cost = bench.run(command, {"DATABASE_URL": database})
+    said = {"bytes": file.stat().st_size} if cost.exit_code == 0 else {}
+    bench.note(Measured("page", "-", "report", cost.seconds, cpu_seconds=cost.cpu_seconds, said=said))
+
+
 SCENARIOS = {
     scenario.name: scenario
     for scenario in (
@@ -135,5 +146,6 @@ SCENARIOS = {
         Scenario("trees", trees),
         Scenario("start", start),
         Scenario("line", line),
+        Scenario("page", page),
     )
 }

@@ -125,6 +125,50 @@ def fill(url: str, *, records: int) -> None:
     vacuum(url)
 
 
+def fill_page(url: str) -> None:
+    """Afterwards there are 5,000 imports of forty people in a month, each with errors, and 20,000 options."""
+    execute(url, *_FILL_PAGE)
+    vacuum(url)
+
+
+_FILL_PAGE: tuple[LiteralString, ...] = (
+    """
+    INSERT INTO talkdesk.imports
+        (account, import_id, filename, type, status, total_records, completed_records, failed_records, created_at,
+        updated_at, created_by, records_loaded, records_loaded_at, records_source)
+    SELECT
+        'bench', md5(n::text), 'agents-of-some-department-' || n || '.csv',
+        (ARRAY['CREATE_USERS', 'UPDATE_USERS', 'DELETE_USERS'])[n % 3 + 1], 'COMPLETED_WITH_ERRORS', 12, 2, 10,
+        now() - n * interval '8 minutes', now() - n * interval '8 minutes' + n % 300 * interval '1 second',
+        'somebody ' || n % 40, 12, now(), 'records'
+    FROM generate_series(1, 5000) AS n
+    """,
+    """
+    INSERT INTO talkdesk.import_records (account, import_id, record_key, line, position, status, data)
+    SELECT
+        i.account, i.import_id, 'line:' || n, n, n, CASE WHEN n < 10 THEN 'FAILED' ELSE 'COMPLETED' END,
+        jsonb_build_object('Email', 'person.' || n || '@example.com', 'Full Name', 'A Person Of Some Length')
+    FROM talkdesk.imports AS i, generate_series(0, 11) AS n
+    """,
+    """
+    INSERT INTO talkdesk.import_record_errors (account, import_id, record_key, error_no, code, message, field)
+    SELECT account, import_id, record_key, 0, 'email_taken', 'Email is already in use', 'Email'
+    FROM talkdesk.import_records WHERE status = 'FAILED'
+    """,
+    """
+    INSERT INTO talkdesk.case_fields (account, field_key, name)
+    SELECT 'bench', 'dependent_field' || n, 'Field ' || n FROM generate_series(1, 20) AS n
+    """,
+    """
+    INSERT INTO talkdesk.case_field_entries
+        (account, field_key, entry_id, key, label, path, labels, depth, position, is_leaf)
+    SELECT
+        'bench', 'dependent_field' || (n % 20 + 1), 'e' || n, lpad(n::text, 6, '0'),
+        'An option with a label of usual length ' || n, ARRAY[lpad(n::text, 6, '0')], ARRAY['x'], 1, n, true
+    FROM generate_series(1, 20000) AS n
+    """,
+)
+
 _FILL = """
     INSERT INTO talkdesk.import_records (account, import_id, record_key, record_id, line, position, status, data)
     SELECT 'bench',
