@@ -42,7 +42,7 @@ def read_failed_rows(connection: Connection, name: str, *, account: str | None, 
         _require_cells(found)
         columns = found.record_columns
         if columns is None:
-            columns = _columns_stored(connection, found)
+            columns = _columns_stored(connection, found) if found.records_loaded else []
         rows = (_cells(record, columns, with_errors=with_errors) for record in _records(connection, found))
         return FailedRows(found, [*columns, *(OF_ERRORS if with_errors else ())], rows)
 
@@ -51,7 +51,8 @@ def write_failed_rows(failed: FailedRows, out: str | None) -> int:
     """Write them as CSV to the file of that name, else to stdout; says how many rows failed."""
     with replacing(out) if out is not None else nullcontext(sys.stdout.buffer) as file, translated():
         writer = csv.writer(_Utf8(file))
-        writer.writerow(failed.columns)
+        if failed.columns:
+            writer.writerow(failed.columns)
         number = 0
         for row in failed.rows:
             writer.writerow(row)

@@ -94,6 +94,20 @@ def test_cells_that_are_not_there(acme: Account, changes: dict[str, Any], why: s
         failed_rows(acme.url, "i1")
 
 
+def test_an_import_without_records_has_no_header(acme: Account) -> None:
+    """What is lacking is said, once; an import in which nothing failed has its header alone."""
+    acme.world.put_import({"id": "i1", "status": "FAILED", "failed_records": 3, "filename": "lost.csv"})
+    put(acme, "i2", {"Email": "a"})
+    acme.world.replace_records("i2", [{"id": "r", "status": "COMPLETED", "data": {"Email": "a"}}])
+    acme.sync()
+    command = Command({"DATABASE_URL": acme.url})
+    lost, fine = command("failed-rows", "lost.csv"), command("failed-rows", "i2")
+
+    assert (0, "", 1) == (lost.code, lost.out, len(lost.err.splitlines()))
+    assert "3 failed rows are not among these" in lost.err
+    assert (0, "Email\n", "") == (fine.code, fine.out, fine.err)
+
+
 def test_a_file_is_whole_or_as_it_was(acme: Account, tmp_path: Path) -> None:
     put(acme, "i1", {"Email": "é"})
     acme.sync()
