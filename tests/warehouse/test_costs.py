@@ -45,6 +45,7 @@ OF_IMPORTS = {
 }
 OF_RUNS = {
     "the health of all": "SELECT * FROM talkdesk.sync_health",
+    "how fresh all are": "SELECT * FROM talkdesk.freshness",
     "the health of one account": "SELECT * FROM talkdesk.sync_health WHERE account = 'account 09'",
     "an account without a gap": "SELECT * FROM talkdesk.coverage_gaps WHERE account = 'account 01'",
     "an account that did not run for a while": "SELECT * FROM talkdesk.coverage_gaps WHERE account = 'account 02'",

@@ -383,3 +383,20 @@ def test_gaps_of_accounts_are_their_own(connection: Connection) -> None:
     add_run(connection, "r1", "imports", ago=HOUR, account="zenith")
 
     assert [ACCOUNT] == [row["account"] for row in view(connection, "coverage_gaps")]
+
+
+def test_freshness(connection: Connection) -> None:
+    """By resource the newest run that read it whole, by account the newest run, whatever became of it."""
+    add_run(connection, "good", "imports", "case_fields", ago=5 * DAY)
+    add_run(connection, "partial", "imports", ago=4 * DAY, outcome="partial")
+    add_run(connection, "failed", "imports", ago=3 * DAY, outcome="failed", options={"resources": ["imports"]})
+    add_run(connection, "of another", ago=HOUR, account="zenith", outcome="running", finished_at=None)
+    asked = text("SELECT * FROM talkdesk.freshness ORDER BY account, resource")
+    found = [tuple(row) for row in connection.execute(asked)]
+
+    begun = now(connection) - 3 * DAY
+    assert [
+        ("acme", "import_records", None, begun, "failed"),
+        ("acme", "imports", now(connection) - 4 * DAY + HOUR, begun, "failed"),
+    ] == found[:2]
+    assert [("zenith", None, now(connection) - HOUR, "running")] * 4 == [(row[0], *row[2:]) for row in found[2:]]
