@@ -1,121 +1,143 @@
 """The rows as pictures: static SVG, made without a browser, in the page's own colours.
 
-Colours are variables of the page with a fallback for places that forbid styles; every mark says what it shows. Each
-chart is as wide as a page is at most, and is scaled down with it.
+Colours are variables of the page with a fallback for places that forbid styles; every mark says what it shows. What
+stands in a picture is data, never an expression. A picture is narrow, so that its words can be read on a phone.
 """
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import altair as alt
 
-WIDTH = 680
+WIDE = 380
+HIGH, LINE_HIGH = 190, 36
+LETTERS = 13
 INK, QUIET, LINE = "var(--ink, #1c2430)", "var(--quiet, #5b6675)", "var(--line, #d9dee5)"
 OUTCOMES = {
     "completed": "var(--c-good, #2f6db5)",
-    "with errors": "var(--c-warn, #e0a030)",
-    "failed": "var(--c-bad, #b5482f)",
-    "cancelled": "var(--c-mute, #98a2ae)",
-    "under way": "var(--c-soft, #b9d2ee)",
+    "with errors": "var(--c-warn, #c98a16)",
+    "failed": "var(--c-bad, #a8432b)",
+    "cancelled": "var(--c-mute, #8f99a6)",
+    "under way": "var(--c-soft, #a9c8ea)",
+    "other": LINE,
 }
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
+TICKS = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21600: "6 h", 86400: "1 d", 864000: "10 d"}
 _ID = re.compile(r'\b(id="|url\(#|href="#)(?=[\w-])')
 
 Row = Mapping[str, Any]
 
 
-def stacked(rows: Sequence[Row], *, value: str, by: Mapping[str, str], title: str) -> str:
-    """Draw a bar a day, stacked by `kind`; rows have day, kind and the value."""
-    import altair as alt  # noqa: PLC0415 - half a second, and only this command draws
+def stacked(rows: Sequence[Row], *, by: Mapping[str, str], title: str) -> str:
+    """Draw columns in time: each row is the part of its `kind` from `low` to `high`, `since` `until`, and `said`."""
+    import altair as alt  # noqa: PLC0415 - only this command draws
 
-    order = {kind: number for number, kind in enumerate(by)}
-    data = [{**row, "day": row["day"].isoformat(), "order": order[row["kind"]]} for row in rows]
-    said = [{**row, "said": f"{row['day']}: {row[value]:,} {row['kind']}"} for row in data]
+    kinds = [kind for kind in by if any(row["kind"] == kind for row in rows)]
     chart = (
-        alt.Chart(alt.InlineData(values=said))
+        alt.Chart(_data(rows))
         .mark_bar()
         .encode(
-            x=alt.X("day:T", timeUnit="utcyearmonthdate", title=None, axis=alt.Axis(format="%b %d", tickCount=6)),
-            y=alt.Y(f"{value}:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=4)),
+            x=alt.X("since:T", title=None, scale=alt.Scale(type="utc"), axis=_days(tickCount=4, grid=False)),
+            x2="until:T",
+            y=alt.Y("low:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=4, format="~s", domain=False)),
+            y2="high:Q",
             color=alt.Color(
-                "kind:N", scale=alt.Scale(domain=list(by), range=list(by.values())), legend=alt.Legend(title=None)
+                "kind:N",
+                scale=alt.Scale(domain=kinds, range=[by[kind] for kind in kinds]),
+                legend=alt.Legend(title=None, columns=3) if len(kinds) > 1 else None,
             ),
-            order=alt.Order("order:Q"),
             description="said:N",
         )
     )
-    return _svg(chart, height=180)
+    return _svg(chart, width=WIDE, height=HIGH)
 
 
-def bars(rows: Sequence[Row], *, name: str, value: str, said: str, title: str, axis: str = ",~r") -> str:
-    """Draw a bar a row, longest or first on top as they come; `said` is what each tells."""
+def rates(rows: Sequence[Row], *, title: str) -> str:
+    """Draw a bar for each `name`, as long as its `rate`, with its `text` behind it; `said` is what it tells."""
     import altair as alt  # noqa: PLC0415 - see above
 
-    chart = (
-        alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
-        .mark_bar(color=OUTCOMES["completed"], cornerRadiusEnd=2)
-        .encode(
-            y=alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=160, ticks=False, domain=False)),
-            x=alt.X(f"{value}:Q", title=title, axis=alt.Axis(format=axis, tickCount=5)),
-            description=f"{said}:N",
-        )
+    most = max(row["rate"] for row in rows)
+    base = alt.Chart(_data(rows)).encode(
+        y=_names("name"),
+        x=alt.X(
+            "rate:Q",
+            title=title,
+            scale=alt.Scale(domain=[0, 1.3 * most or 1]),
+            axis=alt.Axis(format=".0~%" if most else ".0%", tickCount=3),
+        ),
+        description="said:N",
     )
-    return _svg(chart, height=24 * max(len(rows), 1))
+    bars = base.mark_bar(color=OUTCOMES["with errors"], height={"band": 0.5})
+    texts = base.mark_text(align="left", dx=6, color=INK, fontSize=LETTERS, aria=False).encode(text="text:N")
+    return _svg(bars + texts, width=WIDE - 100, height=LINE_HIGH * len(rows))
 
 
-def timeline(
-    listed: Sequence[Row], gaps: Sequence[Row], *, names: Sequence[str], since: datetime, until: datetime
-) -> str:
-    """Draw a line an account: a mark for each day on which the list was read whole, a band for each gap."""
+def spans(rows: Sequence[Row], *, title: str) -> str:
+    """Draw for each `name` a point at its `median` and a line from there to `slow`, seconds by powers of ten."""
     import altair as alt  # noqa: PLC0415 - see above
 
-    y = alt.Y("account:N", sort=list(names), title=None, axis=alt.Axis(labelLimit=140, ticks=False, domain=False))
-    days = [
-        {**row, "day": row["day"].isoformat(), "said": f"{row['day']}: the list was read {row['listings']} times"}
-        for row in listed
-    ]
-    spans = [
-        {
-            "account": row["account"],
-            "gap_from": row["gap_from"].isoformat(),
-            "gap_to": row["gap_to"].isoformat(),
-            "said": f"gap from {row['gap_from']:%Y-%m-%d %H:%M} to {row['gap_to']:%Y-%m-%d %H:%M} UTC",
-        }
-        for row in gaps
-    ]
-    scale = alt.Scale(type="utc", domain=[since.isoformat(), until.isoformat()])
-    x = alt.X("day:T", title=None, scale=scale, axis=alt.Axis(format="%b %d", tickCount=6))
-    read = (
-        alt.Chart(alt.InlineData(values=days))
-        .mark_tick(color=OUTCOMES["completed"], thickness=5, height=14)
-        .encode(x=x, y=y, description="said:N")
+    low, high = min(row["median"] for row in rows), max(row["slow"] for row in rows)
+    words = " : ".join(f"datum.value == {value} ? '{word}'" for value, word in TICKS.items())
+    x = alt.X(
+        "median:Q",
+        title=title,
+        scale=alt.Scale(type="log", nice=False, domain=[low / 2, high * 2]),
+        axis=alt.Axis(values=list(TICKS), labelExpr=f"{words} : ''"),
     )
-    lost = (
-        alt.Chart(alt.InlineData(values=spans))
-        .mark_bar(color=OUTCOMES["failed"], height=6)
-        .encode(x=alt.X("gap_from:T", scale=scale), x2="gap_to:T", y=y, description="said:N")
-    )
-    return _svg(read + lost if spans else read, height=24 * max(len(names), 1))
+    base = alt.Chart(_data(rows)).encode(y=_names("name", title="records"), x=x, description="said:N")
+    line = base.mark_rule(color=OUTCOMES["under way"], strokeWidth=7, strokeCap="round", aria=False).encode(x2="slow:Q")
+    point = base.mark_circle(color=OUTCOMES["completed"], size=120, opacity=1)
+    return _svg(line + point, width=WIDE - 100, height=LINE_HIGH * len(rows))
 
 
-def _svg(chart: "alt.Chart | alt.LayerChart", *, height: int) -> str:
+def timeline(listed: Sequence[Row], gaps: Sequence[Row], *, names: Sequence[str], since: str, until: str) -> str:
+    """Draw a line for each `account`: its days with a complete listing, and its gaps over them."""
+    import altair as alt  # noqa: PLC0415 - see above
+
+    y = _names("account", sort=list(names), labels=len(names) > 1)
+    scale = alt.Scale(type="utc", domain=[since, until])
+    x = alt.X("since:T", title=None, scale=scale, axis=_days(tickCount=6, grid=False))
+
+    def band(rows: Sequence[Row], color: str, height: float) -> Any:
+        marks = alt.Chart(_data(rows)).mark_bar(color=color, height={"band": height})
+        return marks.encode(x=x, x2="until:T", y=y, description="said:N")
+
+    bands = [(listed, OUTCOMES["completed"], 0.55), (gaps, OUTCOMES["with errors"], 0.9)]
+    layers = [band(rows, color, height) for rows, color, height in bands if rows]
+    return _svg(alt.layer(*layers), width=WIDE, height=LINE_HIGH * max(len(names), 1))
+
+
+def _data(rows: Sequence[Row]) -> Any:
+    import altair as alt  # noqa: PLC0415 - see above
+
+    return alt.InlineData(values=[dict(row) for row in rows])
+
+
+def _days(**options: Any) -> "alt.Axis":
+    import altair as alt  # noqa: PLC0415 - see above
+
+    return alt.Axis(format="%-d %b", labelFlush=True, labelOverlap=True, **options)
+
+
+def _names(column: str, *, sort: Sequence[str] | None = None, labels: bool = True, title: str | None = None) -> "alt.Y":
+    import altair as alt  # noqa: PLC0415 - see above
+
+    axis = alt.Axis(labelLimit=150, labels=labels, ticks=False, domain=False, labelPadding=8)
+    return alt.Y(f"{column}:N", sort=sort, title=title, axis=axis)
+
+
+def _svg(chart: Any, *, width: int, height: int) -> str:
     import vl_convert  # noqa: PLC0415 - it brings an engine of its own
 
     quiet = {"labelColor": QUIET, "titleColor": QUIET, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE}
-    sized = chart.properties(
-        width=WIDTH - 130,
-        height=height,
-        background="transparent",
-        padding={"left": 12, "right": 12, "top": 5, "bottom": 5},
-    )
+    sized = chart.properties(width=width, height=height, background="transparent", padding=5)
     styled = sized.configure(font=FONT).configure_axis(
-        **quiet, labelFontSize=12, titleFontSize=12, titleFontWeight="normal"
+        **quiet, labelFontSize=LETTERS, titleFontSize=LETTERS, titleFontWeight="normal"
     )
     styled = styled.configure_view(stroke=None).configure_legend(
-        orient="top", labelColor=INK, labelFontSize=12, symbolType="square", offset=4
+        orient="top", labelColor=INK, labelFontSize=LETTERS, symbolType="square", offset=6
     )
     svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
     return svg

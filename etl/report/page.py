@@ -3,8 +3,9 @@
 import base64
 import hashlib
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 from functools import partial
 from importlib import resources
 from typing import Any, NamedTuple
@@ -19,6 +20,10 @@ from etl.report.reading import MOST_CHANGES, NEAR_LOSS_HOURS, Account, Option, R
 OLD = timedelta(hours=26)
 """Older than a day and a little is what a daily sync has missed."""
 SPAN_DAYS = 90
+DAY = timedelta(days=1)
+MOST_DAYS = 92
+"""More columns than that are a wall; then one is a week, or a month."""
+MOST_LINES = 6
 LONGEST = 300
 """Characters of a text of the source; longer ones are cut."""
 MOST_FAILURES = 50
@@ -37,7 +42,7 @@ class Picture(NamedTuple):
     """A chart with the table that says the same; without anything to show, a sentence instead."""
 
     title: str
-    svg: Markup
+    svg: str
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
 
@@ -117,6 +122,8 @@ def _gravest(account: Account) -> Iterator[str]:
 def _doubtful(account: Account, now: datetime) -> Iterator[str]:
     if account.last_success_at is not None and now - account.last_success_at > OLD:
         yield f"{account.name}: the last good sync was {_ago(now, account.last_success_at)}."
+    if account.failed_run:
+        yield f"{account.name}: {account.failed_run}"
     if account.gaps:
         yield f"{account.name}: {_counted(account.gaps, 'gap')} in which imports may have come and gone unseen."
     if account.rejected:
@@ -149,77 +156,153 @@ def _pictures(report: Report) -> dict[str, Picture]:
     return {
         name: picture._replace(svg=Markup(charts.numbered(picture.svg, number)))  # noqa: S704 - drawn here
         for number, (name, picture) in enumerate(made.items())
-        if picture.rows
+        if picture.svg
     }
 
 
 def _timeline(report: Report) -> Picture:
-    since = report.as_of - timedelta(days=SPAN_DAYS)
-    names = [_plain(name) for name in report.names]
-    listed = [{"account": _plain(row.account), "day": row.day, "listings": row.listings} for row in report.listings]
+    midnight = report.as_of.replace(hour=0, minute=0, second=0, microsecond=0)
+    begin = midnight - timedelta(days=SPAN_DAYS)
+    # The accounts of the worst copies: more would be a wall.
+    names = [account.name for account in report.accounts][:MOST_LINES]
+    listed = [
+        {
+            "account": _plain(row.account),
+            **_span(row.day, row.day + DAY),
+            "said": f"{_plain(row.account)}, {_day(row.day)}: {_counted(row.listings, 'complete listing')}",
+        }
+        for row in report.listings
+        if row.account in names
+    ]
     gaps = [
-        {"account": _plain(row.account), "gap_from": max(row.gap_from, since), "gap_to": row.gap_to}
+        {
+            "account": _plain(row.account),
+            **_span(max(row.gap_from, begin), row.gap_to),
+            "said": f"{_plain(row.account)}: gap from {_minute(row.gap_from)} to {_minute(row.gap_to)} UTC",
+        }
         for row in report.gaps
-        if row.gap_to > since
+        if row.gap_to > begin and row.account in names
     ]
     rows: list[Sequence[object]] = [
-        (gap["account"], "gap", _when(gap["gap_from"]), _when(gap["gap_to"])) for gap in gaps
+        (_plain(row.account), "gap", f"{_minute(row.gap_from)} to {_minute(row.gap_to)}") for row in report.gaps
     ]
-    rows += [(name, "listed", *_ends([row["day"] for row in listed if row["account"] == name])) for name in names]
-    svg = charts.timeline(listed, gaps, names=names, since=since, until=report.as_of) if listed or gaps else ""
-    title = f"Complete listings of the last {SPAN_DAYS} days"
-    return Picture(title, Markup(svg), ("account", "what", "from", "to"), rows if listed or gaps else [])  # noqa: S704
-
-
-def _ends(days: Sequence[date]) -> tuple[str, str]:
-    return (_day(min(days)), _day(max(days))) if days else ("never", "never")
+    rows += [
+        (_plain(row.account), _counted(row.listings, "complete listing"), _day(row.day))
+        for row in sorted(report.listings, key=lambda row: (row.account, row.day), reverse=True)
+    ]
+    ends = _span(begin, report.as_of)
+    lines = [_plain(name) for name in names]
+    svg = charts.timeline(listed, gaps, names=lines, **ends) if listed or gaps else ""
+    title = f"Complete listings of the last {SPAN_DAYS} days, and gaps"
+    return Picture(title, svg, ("account", "what", "when (UTC)"), rows)
 
 
 def _daily(report: Report) -> Picture:
-    rows = [{"day": row.day, "kind": row.outcome, "imports": row.imports} for row in report.daily]
-    svg = charts.stacked(rows, value="imports", by=charts.OUTCOMES, title="imports") if rows else ""
-    table = [(_day(row["day"]), row["kind"], row["imports"]) for row in rows]
-    return Picture("Imports per day, by outcome", Markup(svg), ("day (UTC)", "outcome", "imports"), table)  # noqa: S704
+    parts = [(row.day, row.outcome, row.imports) for row in report.daily]
+    return _columns(report, "Imports", ", by outcome", parts, charts.OUTCOMES)
 
 
 def _records(report: Report) -> Picture:
-    kinds = {"completed": charts.OUTCOMES["completed"], "failed": charts.OUTCOMES["failed"]}
-    days: dict[date, dict[str, int]] = {}
-    for row in report.daily:
-        day = days.setdefault(row.day, dict.fromkeys(kinds, 0))
-        day["completed"] += row.completed
-        day["failed"] += row.failed
-    rows = [{"day": day, "kind": kind, "records": day_[kind]} for day, day_ in days.items() for kind in kinds]
-    svg = charts.stacked(rows, value="records", by=kinds, title="records") if any(r["records"] for r in rows) else ""
-    table = [(_day(day), found["completed"], found["failed"]) for day, found in days.items()] if svg else []
-    return Picture("Records per day", Markup(svg), ("day (UTC)", "completed", "failed"), table)  # noqa: S704
+    kinds = {kind: charts.OUTCOMES[kind] for kind in ("completed", "failed")}
+    parts = [(row.day, kind, getattr(row, kind)) for row in report.daily for kind in kinds]
+    return _columns(report, "Records", "", parts, kinds)
+
+
+def _columns(
+    report: Report, what: str, how: str, parts: Sequence[tuple[date, str, int]], kinds: Mapping[str, str]
+) -> Picture:
+    """Return columns of a day each, of a week or a month where there are too many days."""
+    step, begin, end = _step((report.until - report.since).days)
+    found: dict[date, Counter[str]] = defaultdict(Counter)
+    for day, kind, number in parts:
+        found[begin(day)][kind] += max(number, 0)
+    rows: list[dict[str, object]] = []
+    for day, numbers in sorted(found.items()):
+        low = 0
+        for kind in kinds:
+            if number := numbers[kind]:
+                width = (end(day) - day) * 0.86
+                said = f"{_day(day)}: {number:,} {what.lower()} {kind}"
+                part = _span(day, datetime.combine(day, time(), UTC) + width)
+                rows.append({**part, "low": low, "high": low + number, "kind": kind, "said": said})
+                low += number
+    shown = [kind for kind in kinds if any(numbers[kind] for numbers in found.values())]
+    svg = charts.stacked(rows, by=kinds, title=what.lower()) if rows else ""
+    table = [(_day(day), *(found[day][kind] for kind in shown)) for day in sorted(found, reverse=True)]
+    return Picture(f"{what} per {step}{how}", svg, (f"{step} (UTC)", *shown), table)
+
+
+def _step(days: int) -> tuple[str, Callable[[date], date], Callable[[date], date]]:
+    """Return what a column is, and the first day of that of a day, and of the one after it."""
+    if days <= MOST_DAYS:
+        return "day", lambda day: day, lambda day: day + DAY
+    if days <= 7 * MOST_DAYS:
+        return "week", lambda day: day - day.weekday() * DAY, lambda day: day + 7 * DAY
+    return "month", lambda day: day.replace(day=1), lambda day: day + 28 * DAY
 
 
 def _types(report: Report) -> Picture:
-    known = [row for row in report.types if row.completed + row.failed]
-    rates = [(row, row.failed / (row.completed + row.failed)) for row in known]
+    known = [(row, row.completed + row.failed) for row in report.types]
+    rates = sorted(
+        ((row, row.failed / all_ if all_ else None) for row, all_ in known), key=lambda each: -(each[1] or 0)
+    )
     rows = [
-        {"type": _plain(row.type), "rate": rate, "said": f"{_plain(row.type)}: {_percent(rate)} of its records failed"}
+        {
+            "name": _plain(row.type),
+            "rate": rate,
+            "text": _percent(rate),
+            "said": f"{_plain(row.type)}: {_percent(rate)} of {row.completed + row.failed:,} records failed",
+        }
+        for row, rate in rates
+        if rate is not None
+    ]
+    svg = charts.rates(rows[:MOST_LINES], title="of the records failed") if rows else ""
+    table = [
+        (
+            _plain(row.type),
+            row.imports,
+            row.completed,
+            row.failed,
+            _percent(rate),
+        )
         for row, rate in rates
     ]
-    svg = charts.bars(rows, name="type", value="rate", said="said", title="failed records", axis=".0~%") if rows else ""
-    table = [(_plain(row.type), row.imports, row.completed, row.failed, _percent(rate)) for row, rate in rates]
     columns = ("type", "imports", "completed records", "failed records", "failure rate")
-    return Picture("Failure rate by type", Markup(svg), columns, table)  # noqa: S704
+    return Picture("Failure rate by type", svg, columns, table)
 
 
 def _durations(report: Report) -> Picture:
     rows = [
         {
-            "records": f"{row.records} records",
-            "minutes": float(row.median) / 60,
-            "said": f"{row.records} records: half of {row.imports} imports took no more than {_took(row.median)}",
+            "name": row.records,
+            "median": max(float(row.median), 0.5),
+            "slow": max(float(row.slow), 0.5),
+            "said": f"{row.records} records: half of {_counted(row.imports, 'import')} took no more than "
+            f"{_took(row.median)}, nine of ten no more than {_took(row.slow)}",
         }
         for row in report.durations
     ]
-    svg = charts.bars(rows, name="records", value="minutes", said="said", title="minutes, median") if rows else ""
-    table = [(row.records, row.imports, _took(row.median), _took(row.longest)) for row in report.durations]
-    return Picture("How long imports take, by size", Markup(svg), ("records", "imports", "median", "longest"), table)  # noqa: S704
+    svg = charts.spans(rows, title="median, with nine of ten") if rows else ""
+    table = [
+        (row.records, row.imports, _took(row.median), _took(row.slow), _took(row.longest)) for row in report.durations
+    ]
+    columns = ("records", "imports", "half within", "nine of ten within", "longest")
+    return Picture("How long imports take, by size", svg, columns, table)
+
+
+def _span(since: date, until: date) -> dict[str, str]:
+    """Return both ends for a picture; a day is its midnight in UTC."""
+    return {"since": _iso(since), "until": _iso(until)}
+
+
+def _iso(instant: date) -> str:
+    if isinstance(instant, datetime):
+        return instant.astimezone(UTC).isoformat()
+    return datetime.combine(instant, time(), UTC).isoformat()
+
+
+def _minute(instant: datetime) -> str:
+    return f"{instant.astimezone(UTC):%-d %b %Y, %H:%M}"
 
 
 # Trees, whatever their depth

@@ -1,6 +1,6 @@
 """The questions of the page, asked of the product's own views, and their answers as small typed rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -79,13 +79,15 @@ class Account(NamedTuple):
     rejected: int
     incomplete: int
     imports: int
+    failed_run: str | None
 
     @property
     def trouble(self) -> tuple[bool, bool, float, int, int]:
         """What makes an account worse than another, the gravest first."""
         age = 0.0 if self.last_success_at is None else -self.last_success_at.timestamp()
         is_near = self.hours_until_loss is not None and self.hours_until_loss < NEAR_LOSS_HOURS
-        return self.last_success_at is None, is_near, float(self.gaps), self.rejected + self.incomplete, int(age)
+        trouble = self.rejected + self.incomplete + (self.failed_run is not None)
+        return self.last_success_at is None, is_near, float(self.gaps), trouble, int(age)
 
 
 NEAR_LOSS_HOURS = 72
@@ -137,7 +139,7 @@ def read_report(connection: Connection, asked: Asked) -> Report:
             since=since,
             until=until,
             revision=clock.revision,
-            accounts=_accounts(names, ask("health"), ask("gaps"), ask("incomplete")),
+            accounts=_accounts(names, {name: ask(name) for name in ("health", "gaps", "incomplete", "newest_runs")}),
             gaps=ask("gaps"),
             listings=ask("listings"),
             daily=ask("daily"),
@@ -181,27 +183,37 @@ def _usual(until: datetime) -> datetime:
         return datetime.min.replace(tzinfo=UTC)
 
 
-def _accounts(names: Sequence[str], health: Rows, gaps: Rows, incomplete: Rows) -> list[Account]:
+def _accounts(names: Sequence[str], found: Mapping[str, Rows]) -> list[Account]:
     """Return the accounts, the worst first."""
-    missing = {row.account: row.imports for row in incomplete}
-    found = [
-        _account(name, [row for row in health if row.account == name], gaps, missing.get(name, 0)) for name in names
+    made = [
+        _account(name, {what: [row for row in rows if row.account == name] for what, rows in found.items()})
+        for name in names
     ]
-    return sorted(found, key=lambda account: account.trouble, reverse=True)
+    return sorted(made, key=lambda account: account.trouble, reverse=True)
 
 
-def _account(name: str, health: Rows, gaps: Rows, incomplete: int) -> Account:
+def _account(name: str, found: Mapping[str, Rows]) -> Account:
+    health = found["health"]
     seen = [row.last_success_at for row in health]
     loss = [float(row.hours_until_loss) for row in health if row.hours_until_loss is not None]
     return Account(
         name,
         None if not seen or None in seen else min(seen),
         min(loss, default=None),
-        sum(gap.account == name for gap in gaps),
+        len(found["gaps"]),
         sum(row.rejected for row in health),
-        incomplete,
+        sum(row.imports for row in found["incomplete"]),
         sum(row.rows for row in health if row.resource == "imports"),
+        next((_failed_run(row) for row in found["newest_runs"]), None),
     )
+
+
+def _failed_run(run: Row[Any]) -> str | None:
+    """Return how the newest run failed, if it did; one that merely met rejected items did not."""
+    words = {"failed": "has failed", "died": "has died", "interrupted": "was interrupted", "partial": "did only a part"}
+    if run.outcome not in words or (run.outcome == "partial" and run.error is None):
+        return None
+    return f"the last run {words[run.outcome]}{f': {run.error}' if run.error else '.'}"
 
 
 def _changes(options: Rows, fields: Rows) -> list[Change]:

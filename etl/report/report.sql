@@ -8,6 +8,12 @@ SELECT h.account, h.resource, h.last_success_at, h.rows, h.rejected, h.hours_unt
 FROM talkdesk.sync_health AS h
 WHERE h.account = ANY(CAST(:accounts AS text []))
 
+-- newest_runs --
+SELECT DISTINCT ON (r.account) r.account, r.outcome, r.error
+FROM talkdesk.sync_runs AS r
+WHERE r.account = ANY(CAST(:accounts AS text []))
+ORDER BY r.account, r.started_at DESC, r.run_id DESC
+
 -- gaps --
 SELECT g.account, g.gap_from, g.gap_to
 FROM talkdesk.coverage_gaps AS g
@@ -41,7 +47,8 @@ SELECT
         WHEN h.status = 'COMPLETED_WITH_ERRORS' THEN 'with errors'
         WHEN h.status = 'FAILED' THEN 'failed'
         WHEN h.status = 'CANCELED' THEN 'cancelled'
-        ELSE 'under way'
+        WHEN h.status IN ('QUEUED', 'IN_PROGRESS') THEN 'under way'
+        ELSE 'other'
     END AS outcome,
     count(*) AS imports,
     coalesce(sum(h.completed_records), 0)::bigint AS completed,
@@ -70,16 +77,18 @@ SELECT
     b.label AS records,
     count(*) AS imports,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY extract(EPOCH FROM h.duration)) AS median,
+    percentile_cont(0.9) WITHIN GROUP (ORDER BY extract(EPOCH FROM h.duration)) AS slow,
     max(extract(EPOCH FROM h.duration)) AS longest
 FROM talkdesk.import_history AS h
 INNER JOIN (
     VALUES
-    (1, 'up to 10', 0, 10),
+    (0, 'none', -9223372036854775808, 0),
+    (1, '1 to 10', 0, 10),
     (2, '11 to 100', 10, 100),
     (3, '101 to 300', 100, 300),
     (4, '301 to 1,000', 300, 1000),
     (5, 'over 1,000', 1000, 9223372036854775807)
-) AS b (number, label, above, most) ON h.total_records > b.above AND h.total_records <= b.most
+) AS b (number, label, above, most) ON coalesce(h.total_records, 0) > b.above AND coalesce(h.total_records, 0) <= b.most
 WHERE
     h.account = ANY(CAST(:accounts AS text [])) AND h.created_at >= :since AND h.created_at < :until
     AND h.duration IS NOT NULL

@@ -258,3 +258,40 @@ def test_why_an_import_failed(acme: Account) -> None:
 def test_no_time_that_is_still_to_come(synced: Account) -> None:
     with pytest.raises(UsageError, match="still to come"):
         read(synced.url, Asked(window=parse_window("2999-01", None)))
+
+
+def test_a_long_time_has_few_columns(database_url: str) -> None:
+    """Whatever the time, no figure is a wall; and every import is counted."""
+    with open_engine(database_url).connect() as filling, filling.begin():
+        filling.execute(
+            text(
+                "INSERT INTO talkdesk.imports (account, import_id, status, created_at) SELECT 'acme', n, 'FAILED', "
+                "timestamptz '2026-01-01 UTC' - n * interval '1 day' FROM generate_series(1, 3000) AS n"
+            )
+        )
+    for since, step, most in (("2025-11-01", "day", 61), ("2025-01-01", "week", 53), ("2018-01-01", "month", 100)):
+        report = read(database_url, Asked(window=parse_window(since, "2025-12-31")))
+        html = page(report)
+        assert f"Imports per {step}" in html
+        assert 0 < html.count('aria-roledescription="bar"') <= most
+        assert report.imports == sum(row.imports for row in report.daily)
+
+
+def test_gaps_and_a_failed_run_are_told(synced: Account) -> None:
+    synced.change(
+        "UPDATE talkdesk.sync_runs SET started_at = started_at - interval '70 days', finished_at = started_at"
+    )
+    synced.change("UPDATE talkdesk.sync_runs SET finished_at = started_at + interval '1 minute'")
+    synced.sync()
+    synced.change(
+        "INSERT INTO talkdesk.sync_runs (account, run_id, options, outcome, error, version) "
+        "VALUES ('acme', 'z', '{}', 'failed', 'no route to <host>', '0')"
+    )
+    report = read(synced.url)
+    words = " ".join(parsed(html := page(report)).words)
+
+    assert 1 == len(report.gaps)
+    assert "1 gap in which imports may have come and gone unseen" in words
+    assert "the last run has failed: no route to <host>" in words
+    assert "<host>" not in html
+    assert "acme: gap from" in html
