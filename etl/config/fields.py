@@ -129,6 +129,13 @@ def _parts(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part for part in PARTS if part in {word.lower() for word in words})
 
 
+def one_of(given: SecretStr | None, stored: SecretStr | None, file: str) -> SecretStr | None:
+    """Return a secret that is given as it is or in a file, not both."""
+    if given is not None and stored is not None:
+        raise ValueError(f"set beside {file}: one of the two is enough")
+    return stored if given is None else given
+
+
 def in_any_case(word: object) -> object:
     """Return a word as the settings spell it; anything else as it is."""
     return word.strip().lower() if isinstance(word, str) else word

@@ -28,6 +28,7 @@ from etl.config.fields import (
     Visible,
     comma_list,
     in_any_case,
+    one_of,
     parts_of,
     postgres_url,
     required_address,
@@ -126,7 +127,8 @@ class AccountSettings(Settings):
         description="columns whose cells are hashed: names exactly as in the CSV's header, comma separated; "
         "* means all cells, *,!NAME all but these",
     )
-    hash_key: SecretStr | None = Field(default=None, description="key of that hash")
+    hash_key_file: FileContent = Field(default=None, description="file that holds that key")
+    hash_key: SecretStr | None = Field(default=None, description="key of that hash; it or its file is required then")
 
     @model_validator(mode="before")
     @classmethod
@@ -197,8 +199,9 @@ class AccountSettings(Settings):
     @field_validator("hash_key")
     @classmethod
     def _key_to_hash_with(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        key = one_of(key, info.data.get("hash_key_file"), "TALKDESK_HASH_KEY_FILE")
         if info.data.get("hash_columns") and not (key and key.get_secret_value()):
-            raise ValueError("is required with TALKDESK_HASH_COLUMNS")
+            raise ValueError("is required with TALKDESK_HASH_COLUMNS, or TALKDESK_HASH_KEY_FILE")
         return key
 
 
@@ -208,6 +211,9 @@ class WarehouseSettings(Settings):
     prefix = "TALKDESK_ETL_"
     model_config = ConfigDict(extra="ignore")
 
+    database_url_file: FileContent = Field(
+        default=None, validation_alias="DATABASE_URL_FILE", description="file that holds DATABASE_URL"
+    )
     database_url: SecretStr | None = Field(
         default=None,
         validation_alias="DATABASE_URL",
@@ -244,8 +250,11 @@ class WarehouseSettings(Settings):
 
     @field_validator("database_url")
     @classmethod
-    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
-        return None if url is None else postgres_url(url)
+    def _postgres(cls, url: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "database_url_file" not in info.data:
+            return url  # what is wrong with the file has been said
+        given = one_of(url, info.data["database_url_file"], "DATABASE_URL_FILE")
+        return None if given is None else postgres_url(given)
 
     @field_validator("home")
     @classmethod

@@ -24,6 +24,7 @@ S = TypeVar("S", bound=Settings)
 
 # Whoever gives one of these in an account's table has chosen a way to sign in; the environment's is another one.
 _WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file", "key_id"})
+_HASH_KEYS = frozenset({"hash_key", "hash_key_file"})
 _NO_VARIABLES = frozenset({"name", "private_key"})
 DOTENV = Path(".env")
 _PLACE = re.compile(r" \(at [^()]*\)\Z")
@@ -171,7 +172,7 @@ def _from_table(file: str, name: str, table: dict[str, Any], variables: dict[str
     """Return the table's values, and the environment's where it has none."""
     unknown = [key for key in table if key not in AccountSettings.model_fields or key in _NO_VARIABLES]
     table = {key: value for key, value in table.items() if value != "" and key not in unknown}
-    others = {"account"} | (_WAYS_IN if table.keys() & _WAYS_IN else frozenset())
+    others = {"account"}.union(*(ways for ways in (_WAYS_IN, _HASH_KEYS) if table.keys() & ways))
     inherited = {key: value for key, value in variables.items() if key not in others}
 
     def name_of(key: str) -> str:
@@ -253,7 +254,10 @@ def _built(settings: type[S], given: _Given) -> S:
     try:
         built = settings(**given.values)
     except ValidationError as error:
-        problems += [f"{given.name_of(str(each['loc'][0]))}: {_message(each)}" for each in error.errors()]
+        for each in error.errors():
+            key = str(each["loc"][0])
+            field = settings.model_fields.get(key)  # a value that was not given is known by its field's own name
+            problems.append(f"{given.name_of(str((field and field.validation_alias) or key))}: {_message(each)}")
     else:
         if not problems:
             if log.isEnabledFor(logging.DEBUG):

@@ -666,3 +666,52 @@ def test_an_address_that_can_be_read_in_one_way(monkeypatch: pytest.MonkeyPatch,
 
     assert url is not None
     assert f"postgresql://{rest}" == url.get_secret_value()
+
+
+# Secrets in files
+
+
+def test_secrets_in_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The warehouse's address and the key of hashed cells, too; the end of a line is not of them."""
+    (tmp_path / "url").write_text("postgresql://u:p@h/d\n", encoding="utf-8")
+    (tmp_path / "key").write_text("k e y\n", encoding="utf-8")
+    monkeypatch.setenv("DATABASE_URL_FILE", str(tmp_path / "url"))
+    monkeypatch.setenv("TALKDESK_HASH_COLUMNS", "Email")
+    monkeypatch.setenv("TALKDESK_HASH_KEY_FILE", str(tmp_path / "key"))
+    for name in ("ACCOUNT", "CLIENT_ID", "CLIENT_SECRET"):
+        monkeypatch.setenv(f"TALKDESK_{name}", "acme")
+    warehouse, (account,) = load()
+
+    assert warehouse.database_url is not None
+    assert "postgresql://u:p@h/d" == warehouse.database_url.get_secret_value()
+    assert account.hash_key is not None
+    assert "k e y" == account.hash_key.get_secret_value()
+    assert "u:p" not in repr(warehouse)
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        (
+            {"DATABASE_URL_FILE": "url", "DATABASE_URL": "postgresql://h/d"},
+            "DATABASE_URL: set beside DATABASE_URL_FILE",
+        ),
+        ({"DATABASE_URL_FILE": "nowhere"}, "DATABASE_URL_FILE: the file cannot be read: No such file or directory"),
+        ({"DATABASE_URL_FILE": "empty"}, "DATABASE_URL_FILE: the file is empty"),
+        ({"DATABASE_URL_FILE": "wrong"}, "DATABASE_URL: should begin with postgresql://"),
+    ],
+)
+def test_files_that_will_not_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, variables: dict[str, str], said: str
+) -> None:
+    """One problem each, by name, and nothing of what is in the file."""
+    for name, content in (("url", "postgresql://u:p@h/d"), ("empty", "\n"), ("wrong", "secret")):
+        (tmp_path / name).write_text(content, encoding="utf-8")
+    for name, value in variables.items():
+        monkeypatch.setenv(name, str(tmp_path / value) if name.endswith("FILE") else value)
+    with pytest.raises(UsageError) as caught:
+        load_warehouse()
+
+    assert str(caught.value).startswith(said)
+    assert ";" not in str(caught.value)
+    assert "secret" not in str(caught.value)
