@@ -139,7 +139,7 @@ def _svg(chart: Any, *, width: int, height: int) -> str:
     styled = styled.configure_view(stroke=None).configure_legend(
         orient="top", labelColor=INK, labelFontSize=LETTERS, symbolType="square", offset=6
     )
-    svg: str = vl_convert.vegalite_to_svg(styled.to_dict())
+    svg: str = vl_convert.vegalite_to_svg(styled.to_dict(), allowed_base_urls=[])
     return svg
 
 

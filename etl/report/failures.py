@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 from etl.jsontext import parse_json
 from etl.report.quotes import name_without_cells, without_cells
 
-Kind = tuple[str | None, str | None, str | None]
+Said = tuple[str | None, str | None, str | None]
+"""Code, message and column, as the source sent them or as they are shown."""
 Key = tuple[str, str]
 """Account and import."""
 
@@ -23,55 +24,46 @@ class Failure(NamedTuple):
     files: Sequence[str]
 
 
-def counted_failures(read: Iterable[Any], in_all: Iterable[Any]) -> tuple[list[Failure], dict[Key, Failure]]:
+def counted_failures(errors: Iterable[Any], samples: Iterable[Any]) -> tuple[list[Failure], dict[Key, Failure]]:
     """Return what fails, the most frequent first, and what fails most in each import.
 
-    Of `read` the words are known, and the cells that they may quote; what is there beyond them is merely counted.
+    `errors` are counted by import and what they say; `samples` are, for what they say, the cells of a few of their
+    records: what an error quotes, each record with it holds. Of an error without a sample nothing is shown.
     """
-    found: dict[Kind, Counter[Key]] = defaultdict(Counter)
-    left: Counter[tuple[Key, str | None]] = Counter()
+    cells: dict[Said, list[Any]] = defaultdict(list)
+    for row in samples:
+        cells[row.code, row.message, row.field].append(parse_json(row.data.encode()))
+    shown = {said: _shown(said, found) for said, found in cells.items()}
+    together: dict[Said, Counter[Key]] = defaultdict(Counter)
     names: dict[Key, str] = {}
-    for row in in_all:
+    for row in errors:
         key = (row.account, row.import_id)
         names[key] = row.filename or row.import_id
-        left[key, row.code] += row.errors
-    shown: set[str | None] = set()
-    for row in read:
-        key, kind = (row.account, row.import_id), _kind(row)
-        left[key, row.code] -= 1
-        shown.add(kind[0])
-        found[kind][key] += 1
-    for (key, code), number in left.items():
-        if number > 0:
-            found[code if code in shown else None, None, None][key] += number
-    failures = [_failure(kind, imports, names) for kind, imports in found.items()]
-    return sorted(failures, key=_rank), _worst(found, names)
+        together[shown.get((row.code, row.message, row.field), (None, None, None))][key] += row.errors
+    failures = [_failure(said, imports, names) for said, imports in together.items()]
+    return sorted(failures, key=_rank), _worst(together, names)
 
 
-def _kind(row: Any) -> Kind:
-    cells = None if row.data is None else parse_json(row.data.encode())
-    return (
-        name_without_cells(row.code, cells),
-        without_cells(row.message, cells),
-        name_without_cells(row.field, cells),
-    )
+def _shown(said: Said, cells: Sequence[Any]) -> Said:
+    code, message, field = said
+    return name_without_cells(code, cells), without_cells(message, cells), name_without_cells(field, cells)
 
 
 def _rank(failure: Failure) -> tuple[Any, ...]:
     return -failure.errors, *(word or "" for word in failure[:3])
 
 
-def _failure(kind: Kind, imports: Counter[Key], names: Mapping[Key, str]) -> Failure:
+def _failure(said: Said, imports: Counter[Key], names: Mapping[Key, str]) -> Failure:
     most_first = sorted(imports.items(), key=lambda each: (-each[1], each[0]))
     files = list(dict.fromkeys(names[key] for key, _ in most_first))
-    return Failure(*kind, imports.total(), len(imports), files)
+    return Failure(*said, imports.total(), len(imports), files)
 
 
-def _worst(found: Mapping[Kind, Counter[Key]], names: Mapping[Key, str]) -> dict[Key, Failure]:
+def _worst(together: Mapping[Said, Counter[Key]], names: Mapping[Key, str]) -> dict[Key, Failure]:
     worst: dict[Key, Failure] = {}
-    for kind, imports in found.items():
+    for said, imports in together.items():
         for key, number in imports.items():
-            each = Failure(*kind, number, 1, [names[key]])
+            each = Failure(*said, number, 1, [names[key]])
             if key not in worst or _rank(each) < _rank(worst[key]):
                 worst[key] = each
     return worst

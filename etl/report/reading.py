@@ -19,8 +19,8 @@ USUAL = timedelta(days=30)
 MOST_IMPORTS = 200
 MOST_OPTIONS = 2_000
 MOST_CHANGES = 200
-MOST_ERRORS = 50_000
-"""The words of so many errors are read, the newest first; those before them are merely counted."""
+SAMPLES, MOST_SAMPLES = 5, 20_000
+"""Records that are held against each text of errors, and in all: where each error says something else, it quotes."""
 
 Rows = Sequence[Row[Any]]
 
@@ -133,7 +133,7 @@ def read_report(connection: Connection, asked: Asked) -> Report:
             given = {"accounts": names, "since": since, "until": until, **more}
             return connection.execute(SQL[name], given).all()
 
-        errors, why = counted_failures(ask("errors", most=MOST_ERRORS), ask("errors_in_all"))
+        errors, why = counted_failures(ask("errors"), ask("samples", of_each=SAMPLES, most=MOST_SAMPLES))
         return Report(
             as_of=clock.as_of.astimezone(UTC),
             since=since,

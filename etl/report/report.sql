@@ -108,7 +108,7 @@ ORDER BY imports DESC, who
 LIMIT 15
 
 -- errors --
--- The newest errors, each with the cells of its record, which its words may quote.
+-- By import and by what they say.
 SELECT
     e.account,
     e.import_id,
@@ -116,18 +116,33 @@ SELECT
     e.code,
     e.field,
     coalesce(e.message, e.description) AS message,
-    e.data::text AS data
+    count(*) AS errors
 FROM talkdesk.import_errors AS e
 WHERE e.account = ANY(CAST(:accounts AS text [])) AND e.created_at >= :since AND e.created_at < :until
-ORDER BY e.created_at DESC, e.account, e.import_id, e.record_key, e.error_no
-LIMIT :most
+GROUP BY e.account, e.import_id, e.filename, e.code, e.field, coalesce(e.message, e.description)
 
--- errors_in_all --
--- All of them, counted.
-SELECT e.account, e.import_id, e.filename, e.code, count(*) AS errors
-FROM talkdesk.import_errors AS e
-WHERE e.account = ANY(CAST(:accounts AS text [])) AND e.created_at >= :since AND e.created_at < :until
-GROUP BY e.account, e.import_id, e.filename, e.code
+-- samples --
+-- The cells of a few records for all that errors say, which may quote them.
+WITH numbered AS (
+    SELECT
+        e.account,
+        e.import_id,
+        e.record_key,
+        e.code,
+        e.field,
+        coalesce(e.message, e.description) AS message,
+        row_number() OVER (PARTITION BY e.code, e.field, coalesce(e.message, e.description)) AS nth
+    FROM talkdesk.import_errors AS e
+    WHERE e.account = ANY(CAST(:accounts AS text [])) AND e.created_at >= :since AND e.created_at < :until
+)
+
+SELECT n.code, n.field, n.message, r.data::text AS data
+FROM numbered AS n
+INNER JOIN talkdesk.import_records AS r
+    ON r.account = n.account AND r.import_id = n.import_id AND r.record_key = n.record_key
+WHERE n.nth <= :of_each
+ORDER BY n.nth
+LIMIT :most
 
 -- newest --
 SELECT

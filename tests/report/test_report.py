@@ -295,3 +295,24 @@ def test_gaps_and_a_failed_run_are_told(synced: Account) -> None:
     assert "the last run has failed: no route to <host>" in words
     assert "<host>" not in html
     assert "acme: gap from" in html
+
+
+def test_what_errors_say_is_counted_whatever_is_left_of_it(acme: Account) -> None:
+    """A word that a record holds is left out of what its error says, in all that say the same."""
+    records = [
+        {"id": f"r{n}", "status": "FAILED", "data": cells, "errors": [{"code": code, "message": message}]}
+        for n, (code, message, cells) in enumerate(
+            [
+                *[("taken", f"{name} is taken", {"Name": name}) for name in ("Ada", "Bo", "Cy")],
+                *[("role", "no such role", {"Role": "agent"})] * 9,
+                ("of_secrecy", "fine", {"Name": "secrecy"}),
+            ]
+        )
+    ]
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    acme.world.put_import({"id": "i1", "status": "COMPLETED", "filename": "a.csv", "created_at": now}, records)
+    acme.sync()
+
+    assert [("role", "no such role", 9), ("taken", "… is taken", 3), (None, "fine", 1)] == [
+        (row.code, row.message, row.errors) for row in read(acme.url).errors
+    ]
