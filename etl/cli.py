@@ -357,6 +357,9 @@ def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
     show_default=True,
     help="Loss is what the source may forget within this time before it is read.",
 )
+@click.option(
+    "--textfile", metavar="FILE", help="Also write metrics there, for the node exporter of Prometheus (.prom)."
+)
 @_common
 def status(
     *,
@@ -365,6 +368,7 @@ def status(
     max_age: str | None,
     fail_on: str | None,
     loss_within: str,
+    textfile: str | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -387,8 +391,16 @@ def status(
     with _warehouse(settings) as url, opening.read_only(url) as connection:
         name = opening.warehouse_name(settings)
         found = read_status(connection, asked, configured=config.configured(), warehouse=name)
+        if textfile is not None:
+            _write_metrics(connection, found, textfile)
     code = FOUND if found.found else DONE
     return told(code, lambda: print_json(found.to_json()) if as_json else found.print(quiet=quiet))
+
+
+def _write_metrics(connection: Any, found: Any, name: str) -> None:
+    from etl.commands.metrics import incomplete_imports, write_metrics  # noqa: PLC0415 - few ask for them
+
+    write_metrics(found, incomplete_imports(connection), name)
 
 
 @commands.command(cls=WithSql)

@@ -11,10 +11,11 @@ from etl.errors import UsageError, one_line
 
 
 @contextmanager
-def replacing(name: str) -> Iterator[IO[bytes]]:
+def replacing(name: str, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of the one of that name once all is written; an older one is left till then.
 
-    What is no ordinary file (a pipe, a device) is written as it is. A place that cannot be written is wrong use.
+    Without a `mode` it has that of the older one, or the usual. What is no ordinary file (a pipe, a device) is written as
+    it is. A place that cannot be written is wrong use.
     """
     place = Path(name).expanduser()
     try:
@@ -23,20 +24,21 @@ def replacing(name: str) -> Iterator[IO[bytes]]:
             with place.open("wb") as file:
                 yield file
             return
-        with _beside(place) as file:
+        with _beside(place, mode) as file:
             yield file
     except OSError as error:
         raise UsageError(f"{one_line(name)} cannot be written: {error.strerror or error}") from None
 
 
 @contextmanager
-def _beside(place: Path) -> Iterator[IO[bytes]]:
+def _beside(place: Path, mode: int | None) -> Iterator[IO[bytes]]:
     with tempfile.NamedTemporaryFile(dir=place.parent, prefix=f".{place.name[:100]}.", delete=False) as file:
         beside = Path(file.name)
         try:
             yield file
             file.flush()
-            beside.chmod(place.stat().st_mode & 0o777 if place.exists() else 0o666 & ~_umask())
+            usual = place.stat().st_mode & 0o777 if place.exists() else 0o666 & ~_umask()
+            beside.chmod(usual if mode is None else mode)
             beside.replace(place)
         except BaseException:
             with suppress(OSError):

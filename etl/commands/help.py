@@ -39,6 +39,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
     "status": {
         "status": "how current the copy is",
         "status -q --max-age 6h": "for a monitor: 9, and a line, when it is older than that",
+        "status -q --textfile /var/lib/node_exporter/talkdesk.prom": "for Prometheus, from cron",
     },
     "verify": {"verify": "is it level with the source", "verify --deep": "which records and columns are not"},
     "check": {"check": "before the first sync, or when one fails", "check -v": "with the settings in force"},
