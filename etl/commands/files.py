@@ -14,8 +14,8 @@ from etl.errors import UsageError, one_line
 def replacing(name: str, *, mode: int | None = None) -> Iterator[IO[bytes]]:
     """Open a file that takes the place of the one of that name once all is written; an older one is left till then.
 
-    Without a `mode` it has that of the older one, or the usual. What is no ordinary file (a pipe, a device) is written as
-    it is. A place that cannot be written is wrong use.
+    Without a `mode` it has that of the older one, or the usual. What is no ordinary file (a pipe, a device) is written
+    as it is. A place that cannot be written is wrong use.
     """
     place = Path(name).expanduser()
     try:
