@@ -20,10 +20,10 @@ Who decides
     recognition    whether what a whole list holds is the account's at all; of the young imports that are known it has
                    to hold one, or nothing of it is stored
     ownership      whether records say that they are another import's
-    records        whether the records of an import are all there, and final; where they cannot be had, those that failed
-                   come from the vendor's error file, which never takes the place of records that were had
-    users          whether an answer is empty beside the users that are stored; one whom shifting pages may have hidden is
-                   looked for once more
+    records        whether the records of an import are all there, and final; where they cannot be had, the vendor's
+                   error file tells those that failed, but never in place of records that were had
+    users          whether an answer is empty beside the users that are stored; one whom shifting pages may have
+                   hidden is looked for once more
 
 What happens when it fails. A failure of one import is that import's: it stays pending, and the next run asks again.
 A failure of the listing ends its resource, after what was read is stored. An answer that is doubted changes nothing,
