@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 WIDE = 380
 HIGH, LINE_HIGH = 190, 36
+FEW = 4
+"""So many things are counted by ones."""
 LETTERS = 13
 INK, QUIET, LINE = "var(--ink, #1c2430)", "var(--quiet, #5b6675)", "var(--line, #d9dee5)"
 OUTCOMES = {
@@ -24,7 +26,18 @@ OUTCOMES = {
     "other": LINE,
 }
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif"
-TICKS = {1: "1 s", 10: "10 s", 60: "1 min", 600: "10 min", 3600: "1 h", 21600: "6 h", 86400: "1 d", 864000: "10 d"}
+TICKS = {
+    1: "1 s",
+    10: "10 s",
+    30: "30 s",
+    60: "1 min",
+    300: "5 min",
+    1800: "30 min",
+    3600: "1 h",
+    21600: "6 h",
+    86400: "1 d",
+    864000: "10 d",
+}
 _ID = re.compile(r'\b(id="|url\(#|href="#)(?=[\w-])')
 
 Row = Mapping[str, Any]
@@ -35,13 +48,15 @@ def stacked(rows: Sequence[Row], *, by: Mapping[str, str], title: str) -> str:
     import altair as alt  # noqa: PLC0415 - only this command draws
 
     kinds = [kind for kind in by if any(row["kind"] == kind for row in rows)]
+    most = max(row["high"] for row in rows)
+    ticks: dict[str, Any] = {"values": list(range(most + 1))} if most <= FEW else {"tickCount": 4}
     chart = (
         alt.Chart(_data(rows))
         .mark_bar()
         .encode(
             x=alt.X("since:T", title=None, scale=alt.Scale(type="utc"), axis=_days(tickCount=4, grid=False)),
             x2="until:T",
-            y=alt.Y("low:Q", title=title, axis=alt.Axis(tickMinStep=1, tickCount=4, format="~s", domain=False)),
+            y=alt.Y("low:Q", title=title, axis=alt.Axis(format="~s", domain=False, **ticks)),
             y2="high:Q",
             color=alt.Color(
                 "kind:N",
@@ -65,7 +80,7 @@ def rates(rows: Sequence[Row], *, title: str) -> str:
             "rate:Q",
             title=title,
             scale=alt.Scale(domain=[0, 1.3 * most or 1]),
-            axis=alt.Axis(format=".0~%" if most else ".0%", tickCount=3),
+            axis=alt.Axis(format=".1~%", tickCount=3),
         ),
         description="said:N",
     )
@@ -84,7 +99,7 @@ def spans(rows: Sequence[Row], *, title: str) -> str:
         "median:Q",
         title=title,
         scale=alt.Scale(type="log", nice=False, domain=[low / 2, high * 2]),
-        axis=alt.Axis(values=list(TICKS), labelExpr=f"{words} : ''"),
+        axis=alt.Axis(values=list(TICKS), labelOverlap=True, labelExpr=f"{words} : ''"),
     )
     base = alt.Chart(_data(rows)).encode(y=_names("name", title="records"), x=x, description="said:N")
     line = base.mark_rule(color=OUTCOMES["under way"], strokeWidth=7, strokeCap="round", aria=False).encode(x2="slow:Q")
@@ -132,7 +147,9 @@ def _svg(chart: Any, *, width: int, height: int) -> str:
     import vl_convert  # noqa: PLC0415 - it brings an engine of its own
 
     quiet = {"labelColor": QUIET, "titleColor": QUIET, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE}
-    sized = chart.properties(width=width, height=height, background="transparent", padding=5)
+    sized = chart.properties(
+        width=width, height=height, background="transparent", padding={"left": 20, "right": 5, "top": 5, "bottom": 5}
+    )
     styled = sized.configure(font=FONT).configure_axis(
         **quiet, labelFontSize=LETTERS, titleFontSize=LETTERS, titleFontWeight="normal"
     )
