@@ -208,12 +208,14 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
 def sync(**arguments: Any) -> int:
     """Bring the warehouse level with the source."""
     _talk(quiet=arguments["quiet"], verbose=arguments["verbose"])
+    from etl.commands.monitor import note, watched  # noqa: PLC0415
     from etl.instants import parse_window  # noqa: PLC0415
 
     window = parse_window(arguments["from_"], arguments["to"])
     if window and arguments["only"] not in {None, "imports"}:
         raise UsageError(f"--only {arguments['only']}: --from and --to choose imports by the day of their creation")
-    outcome = _sync(arguments, _options(arguments, window))
+    with watched(dry_run=arguments["dry_run"]) as watch:
+        outcome = note(watch, _sync(arguments, _options(arguments, window)))
     return told(outcome.exit_code, lambda: _print_outcome(outcome, arguments))
 
 

@@ -11,6 +11,7 @@ from etl.config.sources import (
     load_accounts,
     load_warehouse,
     log_format,
+    ping_url,
     real_accounts,
 )
 
@@ -27,5 +28,6 @@ __all__ = [
     "load_accounts",
     "load_warehouse",
     "log_format",
+    "ping_url",
     "real_accounts",
 ]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from pydantic.fields import FieldInfo
 
-from etl.config.models import AccountSettings, WarehouseSettings
+from etl.config.models import AccountSettings, MonitorSettings, WarehouseSettings
 from etl.config.sources import ConfigFile
 
 
@@ -19,7 +19,7 @@ class Described(NamedTuple):
 
 def described() -> Iterator[Described]:
     """Yield every setting that a variable can give, in the order in which people need them."""
-    for settings in (WarehouseSettings, AccountSettings, ConfigFile):
+    for settings in (WarehouseSettings, AccountSettings, MonitorSettings, ConfigFile):
         variables = {key: variable for variable, key in settings.variables().items()}
         for name, field in settings.model_fields.items():
             if field.description:

@@ -276,6 +276,27 @@ class WarehouseSettings(Settings):
         return self.home
 
 
+class MonitorSettings(Settings):
+    """The cron monitor that is told of each sync."""
+
+    prefix = "TALKDESK_"
+    model_config = ConfigDict(extra="ignore")
+
+    ping_url_file: FileContent = Field(default=None, description="file that holds TALKDESK_PING_URL")
+    ping_url: SecretStr | None = Field(
+        default=None,
+        description="address of a cron monitor (healthchecks.io), told when a sync begins and ends; a secret",
+    )
+
+    @field_validator("ping_url")
+    @classmethod
+    def _address(cls, given: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
+        if "ping_url_file" not in info.data:
+            return given  # what is wrong with the file has been said
+        url = one_of(given, info.data["ping_url_file"], "TALKDESK_PING_URL_FILE")
+        return None if url is None else SecretStr(required_address(url.get_secret_value()).rstrip("/"))
+
+
 def _pem(key: SecretStr) -> SecretStr:
     # Imported here: cryptography takes its time to load, and most accounts have a secret.
     from etl.config.keys import pem_of  # noqa: PLC0415

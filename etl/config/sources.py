@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, SecretStr, ValidationError
 
 from etl.config.dotenv import read_dotenv
 from etl.config.fields import is_local, label
-from etl.config.models import AccountSettings, Configured, Settings, WarehouseSettings
+from etl.config.models import AccountSettings, Configured, MonitorSettings, Settings, WarehouseSettings
 from etl.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -63,6 +63,12 @@ def load(names: Sequence[str] = (), only: str | None = None) -> tuple[WarehouseS
 def load_warehouse() -> WarehouseSettings:
     """Return the settings of the warehouse; UsageError lists all problems."""
     return _built(WarehouseSettings, _Given(_variables(WarehouseSettings), _variable))
+
+
+def ping_url() -> str | None:
+    """Return the address of the monitor, if there is one."""
+    url = _built(MonitorSettings, _Given(_variables(MonitorSettings), _variable)).ping_url
+    return None if url is None else url.get_secret_value()
 
 
 def load_accounts(names: Sequence[str] = (), only: str | None = None) -> tuple[AccountSettings, ...]:
@@ -245,7 +251,11 @@ def _nearest(name: str) -> str:
 @cache
 def _known() -> frozenset[str]:
     """Return the variables that mean something."""
-    variables = {**WarehouseSettings.variables(), **AccountSettings.variables(), **ConfigFile.variables()}
+    variables = {
+        name: key
+        for settings in (WarehouseSettings, AccountSettings, MonitorSettings, ConfigFile)
+        for name, key in settings.variables().items()
+    }
     return frozenset(variable for variable, key in variables.items() if key not in _NO_VARIABLES)
 
 
