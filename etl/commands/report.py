@@ -46,4 +46,4 @@ def write_report(url: str, asked: Asked, out: str, *, command: Sequence[str]) ->
 
 
 def _instant(instant: datetime) -> str:
-    return instant.isoformat()
+    return instant.isoformat().replace("+00:00", "Z")

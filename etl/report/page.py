@@ -24,6 +24,7 @@ DAY = timedelta(days=1)
 MOST_DAYS = 92
 """More columns than that are a wall; then one is a week, or a month."""
 MOST_LINES = 6
+MOST_GAPS = 200
 LONGEST = 300
 """Characters of a text of the source; longer ones are cut."""
 MOST_FAILURES = 50
@@ -184,11 +185,13 @@ def _timeline(report: Report) -> Picture:
         if row.gap_to > begin and row.account in names
     ]
     rows: list[Sequence[object]] = [
-        (_plain(row.account), "gap", f"{_minute(row.gap_from)} to {_minute(row.gap_to)}") for row in report.gaps
+        (_plain(row.account), "gap", f"{_minute(row.gap_from)} to {_minute(row.gap_to)}")
+        for row in report.gaps[:MOST_GAPS]
     ]
     rows += [
         (_plain(row.account), _counted(row.listings, "complete listing"), _day(row.day))
         for row in sorted(report.listings, key=lambda row: (row.account, row.day), reverse=True)
+        if row.account in names
     ]
     ends = _span(begin, report.as_of)
     lines = [_plain(name) for name in names]

@@ -17,6 +17,7 @@ from etl.warehouse.sqlstates import translated
 SQL = statements("etl.report", "report.sql")
 USUAL = timedelta(days=30)
 MOST_IMPORTS = 200
+MOST_PEOPLE = 15
 MOST_OPTIONS = 2_000
 MOST_CHANGES = 200
 SAMPLES, MOST_SAMPLES = 5, 20_000
@@ -145,7 +146,7 @@ def read_report(connection: Connection, asked: Asked) -> Report:
             daily=ask("daily"),
             types=ask("types"),
             durations=ask("durations"),
-            people=ask("people"),
+            people=ask("people", most=MOST_PEOPLE),
             errors=errors,
             why=why,
             newest=ask("newest", most=MOST_IMPORTS),
@@ -157,6 +158,7 @@ def read_report(connection: Connection, asked: Asked) -> Report:
 
 
 def _chosen(stored: list[str], names: Sequence[str]) -> list[str]:
+    names = [name if name in stored else name.lower() for name in names]  # in the settings they are in small letters
     if unknown := [name for name in names if name not in stored]:
         raise UsageError(
             f"account {', '.join(map(one_line, unknown))} is not in the warehouse; {', '.join(stored) or 'none'} is"

@@ -96,16 +96,19 @@ GROUP BY b.number, b.label
 ORDER BY b.number
 
 -- people --
+-- Two of one name are two.
 SELECT
+    h.account,
     coalesce(h.created_by_name, h.created_by, 'unknown') AS who,
     count(*) AS imports,
     coalesce(sum(h.total_records), 0)::bigint AS records,
-    coalesce(sum(h.failed_records), 0)::bigint AS failed
+    coalesce(sum(h.failed_records), 0)::bigint AS failed,
+    count(*) OVER () AS people
 FROM talkdesk.import_history AS h
 WHERE h.account = ANY(CAST(:accounts AS text [])) AND h.created_at >= :since AND h.created_at < :until
-GROUP BY 1
-ORDER BY imports DESC, who
-LIMIT 15
+GROUP BY h.account, h.created_by, h.created_by_name
+ORDER BY imports DESC, who, h.account, h.created_by
+LIMIT :most
 
 -- errors --
 -- By import and by what they say.

@@ -316,3 +316,18 @@ def test_what_errors_say_is_counted_whatever_is_left_of_it(acme: Account) -> Non
     assert [("role", "no such role", 9), ("taken", "… is taken", 3), (None, "fine", 1)] == [
         (row.code, row.message, row.errors) for row in read(acme.url).errors if row.files == ["a.csv"]
     ]
+
+
+def test_two_people_of_one_name_are_two(synced: Account) -> None:
+    synced.change(
+        "INSERT INTO talkdesk.users (account, user_id, name) VALUES ('acme', 'u1', 'Kim'), ('acme', 'u2', 'Kim')"
+    )
+    for number in range(3):
+        synced.change(
+            "INSERT INTO talkdesk.imports (account, import_id, created_at, created_by) VALUES ('acme', %s, now() - "
+            "interval '1 hour', %s)",
+            f"kim{number}",
+            f"u{number % 2 + 1}",
+        )
+
+    assert [2, 1] == [row.imports for row in read(synced.url, Asked(("ACME",))).people if row.who == "Kim"]
