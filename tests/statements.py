@@ -8,6 +8,7 @@ FILES = (
     ("etl.load", "records.sql"),
     ("etl.load", "users.sql"),
     ("etl.load", "erasing.sql"),
+    ("etl.report", "report.sql"),
     ("etl.verify", "records.sql"),
 )
 _PARAMETER = re.compile(r"(?<!:):(\w+)")

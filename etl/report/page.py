@@ -196,7 +196,8 @@ def _timeline(report: Report) -> Picture:
     ends = _span(begin, report.as_of)
     lines = [_plain(name) for name in names]
     svg = charts.timeline(listed, gaps, names=lines, **ends) if listed or gaps else ""
-    title = f"Complete listings of the last {SPAN_DAYS} days, and gaps"
+    whose = f" of the {MOST_LINES} worst accounts" if len(names) < len(report.accounts) else ""
+    title = f"Complete listings of the last {SPAN_DAYS} days, and gaps{whose}"
     return Picture(title, svg, ("account", "what", "when (UTC)"), rows)
 
 
