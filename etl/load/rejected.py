@@ -32,10 +32,10 @@ def keep_rejected(connection: Connection, account: str, run_id: str, items: Sequ
     is_known = select(true()).where(*mine).scalar_subquery()
     new = set(rows) - set(connection.scalars(select(WANTED.c.id).where(is_known), {"ids": list(rows)}))
     values = [{"account": account, "item_id": key, "run_id": run_id, **item._asdict()} for key, item in rows.items()]
-    statement = upsert_into(rejected_items).on_conflict_do_update(
-        index_elements=["account", "item_id"], set_={"last_seen_at": func.now()}
-    )
-    write(connection, statement, values)
+    statement = upsert_into(rejected_items)
+    # Citus takes nothing into DO UPDATE that is not immutable: the instant comes with the row.
+    seen = {"last_seen_at": statement.excluded.last_seen_at}
+    write(connection, statement.on_conflict_do_update(index_elements=["account", "item_id"], set_=seen), values)
     return len(new)
 
 
