@@ -85,6 +85,11 @@ def _found(connection: Connection, name: str, account: str | None) -> Row[Any]:
 
 def _require_cells(found: Row[Any]) -> None:
     """Raise unless the cells are here as they were uploaded."""
+    if found.erased and found.erased >= (found.records_loaded or 0):
+        raise UsageError(
+            f"the cells of import {one_line(found.import_id)} were erased (erase, or TALKDESK_RECORD_KEEP_DAYS): "
+            "there is no row left"
+        )
     kept = (found.records_privacy or "keep").split()
     if kept == ["keep"]:
         return

@@ -19,6 +19,8 @@ from etl.threads import parallel
 from etl.transform.errors_file import NotAnErrorsFileError, decoded, read_errors_file
 from etl.transform.records import RecordFlattener
 
+UNEVEN = "a row of the error file has more or fewer cells than its header, so that none can be told to be hashed"
+
 CameFrom = Literal["records", "errors_file"]
 
 
@@ -96,21 +98,23 @@ def _read_errors_file(source: Source, pool: Pool, link: Link) -> Records:
     """Read the records in the error file; one that cannot be understood is rejected as it is, once."""
     body = paging.fetch_errors_file(source.client, link.import_id)
     try:
-        found = read_errors_file(body)
+        found = read_errors_file(body, may_guess=not source.privacy.hashes)
     except NotAnErrorsFileError as error:
         text = source.privacy.rejected(decoded(body), 0)
         rejected = [Rejected("import_records", link.import_id, text, str(error))]
         return Records(link, None, [], rejected, came_from="errors_file")
-    bodies = Bodies(pool, RecordFlattener(link.import_id, source.privacy))
+    bodies = Bodies(pool, RecordFlattener(link.import_id, source.privacy.with_renamed(found.renamed)))
     bodies.add(json_bytes(found.records))
     flat = bodies.flatten()
+    uneven = found.uneven if source.privacy.hashes else []
+    untold = [Rejected("import_records", link.import_id, source.privacy.rejected(row, 0), UNEVEN) for row in uneven]
     columns = None if flat.columns is None else tuple(dict.fromkeys((*found.columns, *flat.columns)))
     return Records(
         link,
         flat.rows,
         flat.errors,
-        flat.rejected,
-        len(found.records),
+        [*flat.rejected, *untold],
+        len(found.records) + len(untold),
         flat.seconds,
         met=flat.met,
         columns=columns,

@@ -19,6 +19,7 @@ SEPARATORS = (",", ";", "\t", "|")
 FAILED = "FAILED"
 _LINE = re.compile(r"(line|row)( ?(number|num|no|nr|#))?\.?")
 _MESSAGE = re.compile(r"errors?|error messages?|messages?|reasons?")
+_END = "\0"  # no text has one here
 _INTEGER = re.compile(r"[0-9]{1,18}")
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
@@ -30,23 +31,35 @@ class NotAnErrorsFileError(Exception):
 
 
 class ErrorsFile(NamedTuple):
-    """The records of an error file, and the columns of its cells in the order of its header."""
+    """The records of an error file, and the columns of its cells in the order of its header.
+
+    `uneven` are the rows that have more or fewer cells than the header, so that what is in which column is a guess:
+    they are among the records unless they were not to be. `renamed` are the columns whose name another one had before.
+    """
 
     columns: list[str]
     records: list[dict[str, Any]]
+    uneven: list[list[str]]
+    renamed: dict[str, str]
 
 
-def read_errors_file(body: bytes) -> ErrorsFile:
-    """Read the file; raises NotAnErrorsFileError where it tells neither the line nor the error of a record."""
+def read_errors_file(body: bytes, *, may_guess: bool = True) -> ErrorsFile:
+    """Read the file; raises NotAnErrorsFileError where it tells neither the line nor the error of a record.
+
+    Uneven rows become records if it may be guessed which cell of them is in which column.
+    """
     text = decoded(body).replace("\0", REPLACEMENT)
     if not text.strip():
         raise NotAnErrorsFileError("the error file is empty")
-    rows = _rows(text, _separator(text))
-    names = _distinct(next(rows))
+    header, *rows = _rows(text, _separator(text))
+    names = _distinct(header)
     line, message = (_place(names, pattern) for pattern in (_LINE, _MESSAGE))
     cells = [place for place in range(len(names)) if place not in {line, message}]
-    records = [_record(names, row, line=line, message=message) for row in rows]
-    return ErrorsFile([names[place] for place in cells], records)
+    uneven = [row for row in rows if len(row) != len(names)]
+    told = rows if may_guess else [row for row in rows if len(row) == len(names)]
+    records = [_record(names, row, line=line, message=message) for row in told]
+    renamed = {name: before for name, before in zip(names, header, strict=True) if name != before}
+    return ErrorsFile([names[place] for place in cells], records, uneven, renamed)
 
 
 def decoded(body: bytes) -> str:
@@ -64,7 +77,10 @@ def _separator(text: str) -> str:
     """Return the separator with which the header has the columns that tell of errors, and the most of others."""
 
     def likeness(separator: str) -> tuple[int, int]:
-        header = next(_rows(text, separator), [])
+        try:
+            header = next(_rows(text, separator), [])
+        except NotAnErrorsFileError:
+            return 0, 0
         return sum(_place(header, pattern) is not None for pattern in (_LINE, _MESSAGE)), len(header)
 
     best = max(SEPARATORS, key=likeness)
@@ -74,12 +90,16 @@ def _separator(text: str) -> str:
 
 
 def _rows(text: str, separator: str) -> Iterator[list[str]]:
+    """Yield the rows that are not blank; a quote that nothing closes would take all that follows into one cell."""
     try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator):
+        for row in csv.reader(io.StringIO(f"{text}\n{_END}", newline=""), delimiter=separator):
+            if row == [_END]:
+                return
             if any(cell.strip() for cell in row):
                 yield row
     except csv.Error:
         raise NotAnErrorsFileError("the error file is no CSV") from None
+    raise NotAnErrorsFileError("the error file ends within a quoted cell")
 
 
 def _place(names: list[str], pattern: re.Pattern[str]) -> int | None:

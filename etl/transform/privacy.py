@@ -1,8 +1,8 @@
 """What may be kept of the cells of records: dropped and hashed before anything is written; pure."""
 
 import re
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Self
 
 from etl.jsontext import json_bytes, json_text
@@ -78,6 +78,11 @@ class Privacy:
         Files to delete users, for one, never have most of the columns.
         """
         return [] if TEMPLATE.issuperset(columns) else sorted(self.hash_columns.difference(met))
+
+    def with_renamed(self, renamed: Mapping[str, str]) -> Self:
+        """Build the privacy that hashes columns that were `renamed` as it hashes those whose names they had."""
+        names = {name for name, before in renamed.items() if before in self.hash_columns}
+        return replace(self, hash_columns=self.hash_columns | names) if names else self
 
     @property
     def fingerprint(self) -> str:

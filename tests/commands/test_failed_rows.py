@@ -121,6 +121,30 @@ def test_a_file_is_whole_or_as_it_was(acme: Account, tmp_path: Path) -> None:
     assert "Email\r\né\r\n".encode() == place.read_bytes()
 
 
+def test_what_the_status_says(acme: Account) -> None:
+    """Errors fail a record unless its status speaks of success, and of nothing else."""
+    error = {"errors": ["bad"]}
+    statuses = ["failed", " ERROR", "COMPLETED_WITH_ERRORS", "Skipped", None, "Completed", "success"]
+    records = [{"line": n, "status": status, "data": {"N": str(n)}} | error for n, status in enumerate(statuses)]
+    acme.world.put_import({"id": "i1", "status": "COMPLETED"}, records)
+    acme.sync(only="imports")
+    assert [["0"], ["1"], ["2"], ["3"], ["4"]] == failed_rows(acme.url, "i1", of=acme.name.upper())[1]
+
+
+def test_cells_that_were_erased(acme: Account) -> None:
+    """What is left is printed, and what is not is said; where nothing is left it is wrong use."""
+    put(acme, "i1", {"Email": "a"}, {"Email": "b"}, {"Email": "c"})
+    acme.sync(only="imports")
+    erase = "UPDATE talkdesk.import_records SET data = '{}', erased_at = now() WHERE data ->> 'Email' = ANY(%s)"
+    acme.change(erase, ["a"])
+    done = Command({"DATABASE_URL": acme.url})("failed-rows", "i1")
+    assert (0, "Email\nc\n") == (done.code, done.out)
+    assert "1 of its records were erased" in done.err
+    acme.change(erase, ["b", "c"])
+    with pytest.raises(UsageError, match="were erased"):
+        failed_rows(acme.url, "i1")
+
+
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"))
 
 

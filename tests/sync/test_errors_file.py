@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from etl.sandbox.faults import answers as faulty
 from etl.verify import verify_accounts
@@ -125,6 +126,19 @@ def test_cells_are_dropped_or_hashed_here_too(unlinked: Account) -> None:
     assert not any(
         cell in str(unlinked.everything()) for record in records for cell in record["data"].values() if "@" in cell
     )
+
+
+def test_cells_that_cannot_be_told_apart_do_not_pass_unhashed(unlinked: Account) -> None:
+    """A second column of the name is hashed as the first; a row whose cells may have moved is rejected as a hash."""
+    import_id, _ = failed(unlinked)
+    unlinked.changes |= {"hash_columns": ("Email",), "hash_key": SecretStr("k")}
+    body = b"Line,Name,Email,Email,Error\n2,Lovelace, Ada,a@b.c,d@b.c,bad\n3,Bo,e@b.c,f@b.c,bad\n4,Cy,g@b.c,bad\n"
+    unlinked.sandbox.faults.add(faulty.answer(body, media_type="text/csv"), path=f"/{import_id}/errors")
+    assert [8, 0] == [unlinked.sync().exit_code for _ in range(2)]
+
+    assert [3] == [row["line"] for row in unlinked.rows(RECORDS, import_id)]
+    assert "@b.c" not in str(unlinked.everything())
+    assert 2 == unlinked.size("rejected_items")
 
 
 # The header

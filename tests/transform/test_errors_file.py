@@ -72,11 +72,26 @@ def test_what_is_odd_is_kept() -> None:
         (b"<!DOCTYPE html><html><title>Log in</title></html>", "no column"),
         (b"PK\x03\x04\x00\x00\xff\xfe", "no column"),
         (b"Email,Full Name\na,b\n", "no column"),
+        (b'Line,Email,Error\n2,"a,bad\n3,b,bad\n', "within a quoted cell"),
     ],
 )
 def test_another_form_is_none(body: bytes, why: str) -> None:
     with pytest.raises(NotAnErrorsFileError, match=why):
         read_errors_file(body)
+
+
+def test_a_quote_of_another_separator_opens_no_cell() -> None:
+    (record,) = read_errors_file(b'Line;5"x,"y;Error\n2;a;bad\n').records
+    assert {'5"x,"y': "a"} == record["data"]
+
+
+def test_uneven_rows_may_be_left_out() -> None:
+    """Where cells are to be hashed nobody may guess which is which."""
+    body = b"Line,Name,Email,Error\n2,Lovelace, Ada,a@b,bad\n3,Bo,b@b,bad\n4,c@b,bad\n"
+    found = read_errors_file(body, may_guess=False)
+    assert [3] == [record["line"] for record in found.records]
+    assert ["2", "4"] == [row[0] for row in found.uneven]
+    assert [2, 3, 4] == [record["line"] for record in read_errors_file(body).records]
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)

@@ -1,5 +1,5 @@
--- The failed records of an import in the order of the file, each with its errors. A status that speaks of success is
--- believed; another one fails a record that has errors.
+-- The failed records of an import in the order of the file, each with its errors. A status that speaks of success, and
+-- of no error, is believed; another one fails a record that has errors.
 SELECT
     r.data::text AS data,
     e.codes,
@@ -19,7 +19,12 @@ WHERE
     r.account = :account AND r.import_id = :import_id AND r.erased_at IS NULL
     AND (
         r.status ~* '^\s*(fail|error|invalid|reject)'
-        OR (e.number > 0 AND r.status !~* '^\s*(complete|success|succeed|ok|done|created|updated|deleted)') IS TRUE
-        OR (e.number > 0 AND r.status IS NULL)
+        OR (
+            e.number > 0
+            AND (
+                r.status ~* '^\s*(complete|success|succeed|ok|done|created|updated|deleted)'
+                AND r.status !~* 'fail|error'
+            ) IS NOT TRUE
+        )
     )
 ORDER BY r.position

@@ -1,4 +1,5 @@
--- The imports of that id, else the newest of that file name in each account; of one account or of all.
+-- The imports of that id, else the newest of that file name in each account; of one account (in the settings their names
+-- are in small letters) or of all.
 WITH named AS (
     SELECT
         i.*,
@@ -8,7 +9,9 @@ WITH named AS (
             ORDER BY i.created_at DESC NULLS LAST, i.first_seen_at DESC, i.import_id
         ) AS nth
     FROM talkdesk.imports AS i
-    WHERE (i.import_id = :name OR i.filename = :name) AND (CAST(:account AS text) IS NULL OR i.account = :account)
+    WHERE
+        (i.import_id = :name OR i.filename = :name)
+        AND (CAST(:account AS text) IS NULL OR i.account IN (:account, lower(:account)))
 )
 
 SELECT
