@@ -119,7 +119,7 @@ def _line(figures: Figures) -> Iterator[Goal]:
 
 def _page(figures: Figures) -> Iterator[Goal]:
     if (page := figures.get("page", "-", "report")) and page.said:
-        yield Goal("page of 5,000 imports and 20,000 options", page.seconds, 3.0, unit="s")
+        yield Goal("the page (5,000 imports, 20,000 options)", page.seconds, 3.0, unit="s")
         yield Goal("the same, size", page.said["bytes"] / 1e6, 1.0, unit="MB")
 
 

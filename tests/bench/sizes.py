@@ -34,6 +34,7 @@ class Sizes(NamedTuple):
     cron: Size
     line: tuple[Size, Size]
     line_stored: int
+    page_imports: int
 
 
 SMALL = Size("small", 200, 100)
@@ -51,6 +52,7 @@ FULL = Sizes(
     cron=Size("cron", 20, 30, fields=5, nodes=200),
     line=(MID, HUGE),
     line_stored=10_000_000,
+    page_imports=5_000,
 )
 
 _TINY = Size("tiny", 6, 20, fields=4, nodes=80)
@@ -63,4 +65,5 @@ SHORT = Sizes(
     cron=_TINY,
     line=(_TINY, Size("tiny-3", 18, 20, fields=4, nodes=80)),
     line_stored=1_000,
+    page_imports=50,
 )

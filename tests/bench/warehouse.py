@@ -125,9 +125,11 @@ def fill(url: str, *, records: int) -> None:
     vacuum(url)
 
 
-def fill_page(url: str) -> None:
-    """Afterwards there are 5,000 imports of forty people in a month, each with errors, and 20,000 options."""
-    execute(url, *_FILL_PAGE)
+def fill_page(url: str, *, imports: int) -> None:
+    """Afterwards there are so many imports of forty people, each with errors, and four times as many options."""
+    with connected(url) as connection:
+        for statement in _FILL_PAGE:
+            connection.execute(statement, {"imports": imports, "options": 4 * imports})
     vacuum(url)
 
 
@@ -138,10 +140,10 @@ _FILL_PAGE: tuple[LiteralString, ...] = (
         updated_at, created_by, records_loaded, records_loaded_at, records_source)
     SELECT
         'bench', md5(n::text), 'agents-of-some-department-' || n || '.csv',
-        (ARRAY['CREATE_USERS', 'UPDATE_USERS', 'DELETE_USERS'])[n % 3 + 1], 'COMPLETED_WITH_ERRORS', 12, 2, 10,
-        now() - n * interval '8 minutes', now() - n * interval '8 minutes' + n % 300 * interval '1 second',
-        'somebody ' || n % 40, 12, now(), 'records'
-    FROM generate_series(1, 5000) AS n
+        (ARRAY['CREATE_USERS', 'UPDATE_USERS', 'DELETE_USERS'])[n %% 3 + 1], 'COMPLETED_WITH_ERRORS', 12, 2, 10,
+        now() - n * interval '8 minutes', now() - n * interval '8 minutes' + n %% 300 * interval '1 second',
+        'somebody ' || n %% 40, 12, now(), 'records'
+    FROM generate_series(1, %(imports)s::integer) AS n
     """,
     """
     INSERT INTO talkdesk.import_records (account, import_id, record_key, line, position, status, data)
@@ -163,9 +165,9 @@ _FILL_PAGE: tuple[LiteralString, ...] = (
     INSERT INTO talkdesk.case_field_entries
         (account, field_key, entry_id, key, label, path, labels, depth, position, is_leaf)
     SELECT
-        'bench', 'dependent_field' || (n % 20 + 1), 'e' || n, lpad(n::text, 6, '0'),
+        'bench', 'dependent_field' || (n %% 20 + 1), 'e' || n, lpad(n::text, 6, '0'),
         'An option with a label of usual length ' || n, ARRAY[lpad(n::text, 6, '0')], ARRAY['x'], 1, n, true
-    FROM generate_series(1, 20000) AS n
+    FROM generate_series(1, %(options)s::integer) AS n
     """,
 )
 
