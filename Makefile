@@ -20,9 +20,8 @@ help: ## show this list
 run: .venv/.run ## sync a local sandbox into an embedded Postgres and show the result
 	@$(IN)python -m etl demo $(ARGS)
 
-# A worker more than there are processors: for nearly half of their time tests wait, for servers and for time limits.
 test: lint sql-lint audit .venv/.browser ## everything that CI asks for: lint, sql-lint, audit and all tests
-	$(IN)python -m pytest -n $$($(IN)python -c 'import os; print((os.cpu_count() or 1) + 1)') --dist loadgroup $(ARGS)
+	$(IN)python -m pytest -n auto --dist loadgroup $(ARGS)
 
 check: test ## the same as make test
 
