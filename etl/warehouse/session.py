@@ -148,6 +148,8 @@ class Warehouse:
             # At COMMIT nobody could tell which row a customer's deferred constraint refuses.
             connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
             result = unit(connection)
+            if self._guard.halt.is_set():  # what it holds to be an item's fault may be the cancel
+                raise Interrupted("interrupted")
             xid = connection.scalar(XID)
             self._commit = _Commit(xid, result)
         if self._before and xid:

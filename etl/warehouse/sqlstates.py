@@ -98,6 +98,8 @@ def is_denied(error: BaseException) -> bool:
 
 def is_lost(error: BaseException) -> bool:
     """Tell whether the connection is gone, so that a new one may do."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
     found = driver_error(error)
     if found is not None and found.sqlstate:
         return found.sqlstate.startswith(LOST) and not is_of_another_server(found)
@@ -112,7 +114,9 @@ def is_of_another_server(error: psycopg.Error) -> bool:
 def is_of_the_item(error: BaseException) -> bool:
     """Tell whether the error is the fault of an item that was being stored, so that others may do."""
     state = getattr(driver_error(error), "sqlstate", None) or ""
-    return bool(state) and (state.startswith(OF_THE_ITEM) or not state.startswith(NOT_OF_THE_ITEM))
+    if not state or is_lost(error):
+        return False
+    return state.startswith(OF_THE_ITEM) or not state.startswith(NOT_OF_THE_ITEM)
 
 
 def may_pass(error: BaseException) -> bool:

@@ -3,12 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from psycopg.errors import lookup
+from psycopg.errors import QueryCanceled, lookup
+from sqlalchemy.exc import OperationalError
 
 from etl.load import halving
 from etl.sandbox.world.moves import BulkImport
 from etl.sync.outcome import SyncOutcome
-from etl.warehouse.sqlstates import is_of_the_item
+from etl.warehouse.sqlstates import is_lost, is_of_the_item
 from tests.account import Account, changed
 from tests.expected import require_level
 
@@ -295,3 +296,10 @@ def test_what_it_has_is_stored(narrow: Account) -> None:
 
     assert 0 == narrow.sync().exit_code
     assert "Straße €" == narrow.value("SELECT name FROM talkdesk.case_fields WHERE field_key = 'k'")
+
+
+def test_a_connection_that_is_lost_meanwhile() -> None:
+    """Whatever the statement had said: nothing can follow on the same connection."""
+    error = OperationalError(None, None, QueryCanceled(), connection_invalidated=True)
+
+    assert (True, False) == (is_lost(error), is_of_the_item(error))
