@@ -11,6 +11,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ import click
 from etl import __version__
 from etl.commands import talk
 from etl.commands.help import EXIT_CODES, GET_HELP, Commands, WithSettings
+from etl.commands.options import Duration
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.statement import WithSql, sql_from
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
@@ -40,6 +42,7 @@ NOTHING: dict[str, dict[str, Any]] = {
         "warehouse": None,
         "dry_run": False,
         "accounts": {},
+        "skipped": [],
         "rejected": 0,
         "requests": 0,
         "seconds": 0.0,
@@ -203,6 +206,19 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
 )
 @click.option("--full", is_flag=True, help="Fetch the records of every listed import again.")
 @click.option("--dry-run", is_flag=True, help="Do all but write, and say what would change.")
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="So many accounts side by side (TALKDESK_JOBS).")
+@click.option(
+    "--due",
+    type=Duration(),
+    metavar="AGE",
+    help="Only accounts whose last run began longer ago (1h, 30m), the stalest first; one that is at work is skipped.",
+)
+@click.option(
+    "--limit",
+    type=Duration(least=timedelta(seconds=1)),
+    metavar="AGE",
+    help="Stop an account's run after so long (TALKDESK_ACCOUNT_LIMIT); the next goes on.",
+)
 @click.option("--accept-source", is_flag=True, help="Bind the accounts to the sources that are configured now.")
 @_common
 def sync(**arguments: Any) -> int:
@@ -237,6 +253,7 @@ def _options(arguments: dict[str, Any], window: Any) -> "Options":
         full=arguments["full"],
         dry_run=arguments["dry_run"],
         accept_source=arguments["accept_source"],
+        due=arguments["due"],
     )
 
 
@@ -253,11 +270,9 @@ def _warehouse(settings: "WarehouseSettings") -> Iterator[str]:
 
 
 def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
-    from datetime import timedelta  # noqa: PLC0415
-
     from etl import config  # noqa: PLC0415
     from etl.commands.progress import progress_bar  # noqa: PLC0415
-    from etl.sync.accounts import new_run_id, sync_accounts  # noqa: PLC0415
+    from etl.sync.accounts import Call, new_run_id, sync_accounts  # noqa: PLC0415
     from etl.warehouse import connections, opening  # noqa: PLC0415
 
     settings, accounts = config.load(arguments["accounts"])
@@ -265,17 +280,18 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
         accounts = config.having(accounts, part)
     talk.name_run(run_id := new_run_id())
     with _warehouse(settings) as url, progress_bar(quiet=arguments["quiet"]) as show:
-        return sync_accounts(
+        call = Call(
             connections.open_engine(url),
-            accounts,
             options,
-            warehouse=opening.warehouse_name(settings),
             keep_rejected=timedelta(days=settings.rejected_keep_days),
             keep_runs=timedelta(days=settings.runs_keep_days),
             stop=stop_on_signals(),
+            limit=arguments["limit"] or settings.account_limit,
             show=show,
             run_id=run_id,
         )
+        jobs = arguments["jobs"] or settings.jobs
+        return sync_accounts(call, accounts, jobs=jobs, warehouse=opening.warehouse_name(settings))
 
 
 @commands.command()
@@ -346,7 +362,12 @@ def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
 @commands.command(epilog=EXIT_CODES)
 @_account
 @_only
-@click.option("--max-age", metavar="DURATION", help="Stale is what was last synced longer ago (6h, 90m, 2d) or never.")
+@click.option(
+    "--max-age",
+    type=Duration(),
+    metavar="DURATION",
+    help="Stale is what was last synced longer ago (6h, 90m, 2d) or never.",
+)
 @click.option(
     "--fail-on",
     metavar="KINDS",
@@ -354,6 +375,7 @@ def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
 )
 @click.option(
     "--loss-within",
+    type=Duration(),
     metavar="DURATION",
     default="72h",
     show_default=True,
@@ -367,9 +389,9 @@ def status(
     *,
     accounts: tuple[str, ...],
     only: str | None,
-    max_age: str | None,
+    max_age: timedelta | None,
     fail_on: str | None,
-    loss_within: str,
+    loss_within: timedelta,
     textfile: str | None,
     as_json: bool,
     quiet: bool,
@@ -379,13 +401,12 @@ def status(
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
     from etl.commands.status import Asked, parse_kinds, read_status  # noqa: PLC0415
-    from etl.instants import parse_duration  # noqa: PLC0415
     from etl.warehouse import opening  # noqa: PLC0415
 
     asked = Asked(
         fail_on=None if fail_on is None else parse_kinds(fail_on),
-        max_age=None if max_age is None else parse_duration(max_age),
-        loss_within=parse_duration(loss_within),
+        max_age=max_age,
+        loss_within=loss_within,
         names=[name.lower() for name in accounts],
         only=only,
     )

@@ -4,6 +4,7 @@
     ├── NotWritten               1  make room, or send the answer elsewhere
     ├── UsageError               2  change the command or the settings
     ├── SourceUnavailable        3  try again later
+    │   └── OutOfTime            3  the account's time is over; the next run goes on from there
     ├── SourceRefused            4  fix credentials, scope or address
     │   └── NotFound             4  the source does not know this address (any more)
     ├── SourceMalformed          5  the source said something that cannot be understood
@@ -48,6 +49,10 @@ class SourceUnavailable(EtlError):
     """The source cannot be reached or is overloaded; the same request may work later."""
 
     exit_code = 3
+
+
+class OutOfTime(SourceUnavailable):
+    """The account took longer than one run of it may."""
 
 
 class SourceRefused(EtlError):

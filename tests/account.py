@@ -16,7 +16,7 @@ from etl.config import AccountSettings
 from etl.instants import parse_window
 from etl.sandbox import Sandbox, World
 from etl.sandbox import running as running_sandbox
-from etl.sync.accounts import sync_accounts
+from etl.sync.accounts import LIMIT, Call, sync_accounts
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
 from etl.warehouse import tables
@@ -109,19 +109,22 @@ def sync(
     stop: threading.Event | None = None,
     keep_rejected: timedelta = timedelta(days=90),
     keep_runs: timedelta = timedelta(days=400),
+    jobs: int = 1,
+    limit: timedelta = LIMIT,
     **options: Any,
 ) -> SyncOutcome:
     """What a sync of several accounts into the warehouse of the first came to."""
     for account in accounts:
         account.sandbox.requests.clear()
-    return sync_accounts(
+    call = Call(
         open_engine(accounts[0].url),
-        [account.settings for account in accounts],
         Options(window=parse_window(from_, to), **options),
         keep_rejected=keep_rejected,
         keep_runs=keep_runs,
         stop=stop or threading.Event(),
+        limit=limit,
     )
+    return sync_accounts(call, [account.settings for account in accounts], jobs=jobs)
 
 
 @contextmanager

@@ -34,6 +34,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "sync": "new and changed imports, their records and errors, case fields",
         "sync --from 2026-03-01 --to 2026-03-31": "the imports created in March once more",
         "sync --account acme --dry-run": "only say what would change",
+        "sync --jobs 8 --due 1h": "many accounts: eight at a time, those that had no turn for an hour",
         "sync -q": "from cron: nothing is said while nothing is wrong",
     },
     "status": {

@@ -10,7 +10,7 @@ from etl.warehouse.counts import Progress
 
 @contextmanager
 def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
-    """Show progress on stderr by a function, a line for each account: how many of how many, rows a second.
+    """Show progress on stderr by a function, a line for each account under way: how many of how many, rows a second.
 
     It stays below what is logged, fits a narrow terminal, and leaves nothing behind.
     """
@@ -35,10 +35,13 @@ def progress_bar(*, quiet: bool) -> Iterator[Callable[[Progress], None]]:
         tasks: dict[str, tuple[str, TaskID]] = {}
 
         def show(progress: Progress) -> None:
-            resource, task = tasks.get(progress.account, ("", TaskID(-1)))
+            resource, task = tasks.get(progress.account, (None, TaskID(-1)))
             if resource != progress.resource:
-                if resource:
+                if resource is not None:
                     bar.remove_task(task)
+                    del tasks[progress.account]
+                if progress.resource is None:
+                    return
                 task = bar.add_task(f"{progress.account} {progress.resource}", total=None, speed=0)
                 tasks[progress.account] = progress.resource, task
             elapsed = next(each.elapsed for each in bar.tasks if each.id == task)

@@ -11,7 +11,8 @@ COLUMNS = ("read", "inserted", "updated", "unchanged", "removed", "rejected")
 
 def summary(outcome: SyncOutcome, *, width: int = UNBOUNDED) -> str:
     """Return a table of counts, what is still rejected, and how it ended; what failed was said on stderr."""
-    return "\n".join((*_table(outcome, width), *_standing(outcome), *_stored_otherwise(outcome), _ending(outcome)))
+    told = (*_table(outcome, width), *_standing(outcome), *_stored_otherwise(outcome), *_skipped(outcome))
+    return "\n".join((*told, _ending(outcome)))
 
 
 def _table(outcome: SyncOutcome, width: int) -> Iterator[str]:
@@ -60,6 +61,11 @@ def _stored_otherwise(outcome: SyncOutcome) -> Iterator[str]:
     for account in outcome.accounts:
         if account.otherwise:
             yield f"privacy: {account.account}: {account.otherwise}"
+
+
+def _skipped(outcome: SyncOutcome) -> Iterator[str]:
+    if outcome.skipped:
+        yield f"skipped: {len(outcome.skipped):,} account(s) were not due, or are being synced elsewhere"
 
 
 def _ending(outcome: SyncOutcome) -> str:

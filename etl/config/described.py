@@ -1,6 +1,7 @@
 """Describing the settings: help and the README's table are made from what the models say of each."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import NamedTuple
 
 from pydantic.fields import FieldInfo
@@ -31,6 +32,8 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.default
+    if isinstance(default, timedelta):
+        return f"{default.total_seconds() / 60:g}m"
     if isinstance(default, str | int | float) and default != "":
         return f"{default:g}" if isinstance(default, float) else str(default)
     return ""

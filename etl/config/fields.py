@@ -1,12 +1,16 @@
 """What the values of settings have to look like; a ValueError says what is wrong, never the value of a secret."""
 
 import re
+from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
+
+from etl.errors import UsageError
+from etl.instants import parse_duration
 
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _HOST = r"(?:\[[0-9A-Fa-f:.%]*\]|(?:%[0-9A-Fa-f]{2}|[^@:/?,%\s])*)(?::[0-9]*)?"
@@ -141,6 +145,13 @@ def in_any_case(word: object) -> object:
     return word.strip().lower() if isinstance(word, str) else word
 
 
+def _duration(text: object) -> object:
+    try:
+        return parse_duration(text) if isinstance(text, str) else text
+    except UsageError as error:
+        raise ValueError(f"should be a duration: {error}") from None
+
+
 def parts_of(resources: tuple[str, ...], users: str) -> tuple[str, ...]:
     """Return what is read of an account: what it has, and its users where they are asked for."""
     return resources if users == "off" else (*resources, "users")
@@ -156,4 +167,5 @@ Visible = Annotated[str, AfterValidator(_visible)]
 Secret = Annotated[SecretStr, AfterValidator(visible_secret)]
 FileContent = Annotated[SecretStr | None, BeforeValidator(_content), Field(exclude=True, repr=False)]
 Count = Annotated[int, BeforeValidator(_no_boolean)]
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
 Number = Annotated[float, BeforeValidator(_no_boolean)]

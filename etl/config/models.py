@@ -1,5 +1,6 @@
 """The settings of an account and of the warehouse: frozen, and complete or refused."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ from pydantic import (
 from etl.config.fields import (
     PARTS,
     Count,
+    Duration,
     FileContent,
     Label,
     Number,
@@ -239,6 +241,13 @@ class WarehouseSettings(Settings):
         description="days to keep runs in the ledger; what coverage_gaps and sync_health need of older ones stays",
     )
 
+    jobs: Count = Field(default=1, ge=1, le=64, validation_alias="TALKDESK_JOBS", description="accounts side by side")
+    account_limit: Duration = Field(
+        default=timedelta(minutes=15),
+        ge=timedelta(seconds=1),
+        validation_alias="TALKDESK_ACCOUNT_LIMIT",
+        description="how long one account's run may take; the next goes on from there",
+    )
     log_format: Literal["text", "json"] = Field(
         default="text", validation_alias="TALKDESK_LOG_FORMAT", description="text or json: form of the lines on stderr"
     )

@@ -5,6 +5,7 @@ import os
 import re
 import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from difflib import get_close_matches
 from functools import cache, partial
 from pathlib import Path
@@ -290,6 +291,8 @@ def _in_force(settings: Settings) -> Iterator[str]:
 def _plainly(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}"
+    if isinstance(value, timedelta):
+        return f"{value.total_seconds():g}s"
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 

@@ -43,6 +43,8 @@ class ResourceOutcome:
 class AccountOutcome:
     """What the sync of one account came to; `is_void` if the database has forgotten it.
 
+    `is_skipped` if it was not due, or another sync was at work on it; `reason_to_end` why no other account need try.
+
     `otherwise` are the stored records that other privacy settings left, if there are any; `unmet` by column that these
     settings name the imports just loaded that seem to have it under another name; none where no import has it.
     """
@@ -52,6 +54,8 @@ class AccountOutcome:
     failures: list[Failure] = field(default_factory=list)
     new_rejected: int = 0
     is_void: bool = False
+    is_skipped: bool = False
+    reason_to_end: EtlError | None = None
     otherwise: StoredOtherwise | None = None
     unmet: dict[str, list[str]] = field(default_factory=dict)
 
@@ -145,9 +149,19 @@ class SyncOutcome:
         return [failure for account in self.accounts for failure in account.failures]
 
     @property
+    def skipped(self) -> list[str]:
+        """The accounts that were not due, or on which another sync was at work."""
+        return [account.account for account in self.accounts if account.is_skipped]
+
+    @property
+    def tried(self) -> list[AccountOutcome]:
+        """The other accounts."""
+        return [account for account in self.accounts if not account.is_skipped]
+
+    @property
     def outcome(self) -> str:
-        """The accounts' common word; `partial` where they differ."""
-        words = {account.outcome for account in self.accounts}
+        """The accounts' common word; `partial` where they differ. Where there was nothing to do, nothing failed."""
+        words = {account.outcome for account in self.tried} or {"succeeded"}
         if "interrupted" in words:
             return "interrupted"
         return words.pop() if len(words) == 1 else "partial"
@@ -169,13 +183,14 @@ class SyncOutcome:
             "warehouse": self.warehouse,
             "outcome": self.outcome,
             "dry_run": self.dry_run,
-            "accounts": {account.account: _counts(account) for account in self.accounts},
+            "accounts": {account.account: _counts(account) for account in self.tried},
+            "skipped": self.skipped,
             "rejected": sum(self._each(lambda outcome: outcome.counts.rejected)),
             "requests": sum(self._each(lambda outcome: outcome.traffic.requests)),
             "seconds": round(self.seconds, 3),
             "errors": [failure.to_json() for failure in self.failures],
             "stored_otherwise": {a.account: a.otherwise._asdict() for a in self.accounts if a.otherwise},
-            "traffic": {account.account: _traffic(account) for account in self.accounts},
+            "traffic": {account.account: _traffic(account) for account in self.tried},
         }
 
     def _each(self, number: Any) -> Iterable[int]:

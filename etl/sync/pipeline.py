@@ -29,7 +29,8 @@ from etl.warehouse.counts import Counts
 def sync_account(run: AccountRun) -> None:
     """Bring one account's part of the warehouse level with the source; what failed stands in the run's outcome."""
     with run:
-        run.open()
+        if not run.open():
+            return
         if run.wants_imports:
             sync_imports(run)
         if run.wants_case_fields:

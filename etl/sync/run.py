@@ -1,7 +1,6 @@
 """One account's sync under way: its tools, its options, and the notes that end up in the ledger."""
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from etl.load import Stored
 from etl.reading.reader import Source
 from etl.rows import Rejected
 from etl.sync.outcome import AccountOutcome, ResourceOutcome
+from etl.sync.stopping import AccountStop
 from etl.warehouse import binding, ledger
 from etl.warehouse.binding import Origin
 from etl.warehouse.counts import Progress, Traffic, resources_of, told_of
@@ -37,13 +37,14 @@ MOMENT = timedelta(minutes=10)
 
 
 class Options(NamedTuple):
-    """What the sync command was asked for."""
+    """What the sync command was asked for; `due` accounts alone are synced: their last run began so long ago."""
 
     only: Literal["imports", "case-fields", "users"] | None = None
     window: Window | None = None
     full: bool = False
     dry_run: bool = False
     accept_source: bool = False
+    due: timedelta | None = None
 
     @property
     def wants_imports(self) -> bool:
@@ -74,7 +75,7 @@ class AccountRun:
     warehouse: Warehouse
     key: RunKey
     options: Options
-    stop: threading.Event
+    stop: AccountStop
     outcome: AccountOutcome
     keep_rejected: timedelta
     keep_runs: timedelta
@@ -93,7 +94,7 @@ class AccountRun:
     @property
     def source(self) -> Source:
         """What reading the account's source needs."""
-        return Source.of(self.settings, self.client, stop=self.stop)
+        return Source.of(self.settings, self.client, stop=self.stop.event)
 
     @property
     def retention(self) -> timedelta:
@@ -125,16 +126,28 @@ class AccountRun:
         """True if the settings ask for them, and so does the command."""
         return self.options.wants_users and "users" in self.settings.parts
 
-    def open(self) -> None:
-        """Open the run: the account's lock is held and the run is on record; raise if it would read another source."""
-        self.warehouse.open()
-        self.warehouse.transact(self._start)
+    def open(self) -> bool:
+        """Open the run: the account's lock is held and the run is on record; raise if it would read another source.
+
+        False, and nothing is opened, if only due accounts are wanted and this one is not, or another sync has it.
+        """
+        try:
+            self.warehouse.open()
+        except LockHeld:
+            self.outcome.is_skipped = self.options.due is not None
+            if not self.outcome.is_skipped:
+                raise
+            return False
+        self.outcome.is_skipped = not self.warehouse.transact(self._start)
+        if self.outcome.is_skipped:
+            return False
         self.warehouse.is_on_record = not self.options.dry_run
         self._is_open = True
         if self.options.accept_source:
             self.is_recognised = True
         else:
             binding.require_same_place(self.account, self._bound, self.origin)
+        return True
 
     def bind(self, connection: Connection) -> None:
         """Bind the account to where it was read from, inside a transaction that stores what was read."""
@@ -147,7 +160,7 @@ class AccountRun:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
         """Close the run; what ended it stands in its outcome, and goes no further."""
         if isinstance(error, Exception):
-            self.outcome.fail(named(error))
+            self.outcome.fail(self.stop.explain(named(error)))
         self.close()
         return isinstance(error, Exception)
 
@@ -160,7 +173,7 @@ class AccountRun:
             try:
                 self.warehouse.transact(self._finish)
             except (DatabaseError, Interrupted, LockHeld) as error:
-                self.outcome.fail(error)
+                self.outcome.fail(self.stop.explain(error))
         self.warehouse.close()
         self.client.close()
 
@@ -169,7 +182,7 @@ class AccountRun:
         """Contain whatever fails inside: it ends these resources alone, and their counts reach the ledger."""
         notes = {each: ResourceOutcome() for each in (name, *more)}
         self.outcome.resources.update(notes)
-        self.show(Progress(self.account, name, 0, None, 0))
+        self.show(Progress(self.account, name))
         before, started = self.client.counts, time.perf_counter()
         with self._contained(name):
             try:
@@ -242,7 +255,10 @@ class AccountRun:
         note.done += more
         self.show(Progress(self.account, name, note.done, total, note.counts.read))
 
-    def _start(self, connection: Connection) -> None:
+    def _start(self, connection: Connection) -> bool:
+        """Record the run as running, inside a transaction; False if the account is not due, or not any more."""
+        if self.options.due is not None and not ledger.is_due(connection, self.account, self.options.due):
+            return False
         if "imports" in self.settings.resources:
             warn_of_gap(self.account, ledger.seconds_since_listing(connection, self.account), self.retention)
         if self.wants_imports:
@@ -253,6 +269,7 @@ class AccountRun:
             log.warning("account=%s %d earlier run(s) had died and are closed", self.account, died)
         ledger.fold_runs(connection, self.account, self.keep_runs, told_of(resources_of(self.settings.parts)))
         load.prune_rejected(connection, self.account, self.keep_rejected)
+        return True
 
     def _options(self) -> dict[str, Any]:
         return {

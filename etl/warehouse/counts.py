@@ -25,13 +25,13 @@ def told_of(there: Container[str]) -> tuple[str, ...]:
 
 
 class Progress(NamedTuple):
-    """How far a resource is; `total` is None while nobody knows."""
+    """How far a resource is; `total` is None while nobody knows, `resource` once the account is done."""
 
     account: str
-    resource: str
-    done: int
-    total: int | None
-    rows: int
+    resource: str | None
+    done: int = 0
+    total: int | None = None
+    rows: int = 0
 
 
 @dataclass

@@ -69,6 +69,28 @@ def finish_run(connection: Connection, run: RunKey, *, outcome: str, error: str 
     return bool(write(connection, closed))
 
 
+def due_accounts(connection: Connection, accounts: Sequence[str], age: timedelta, few: int) -> list[str]:
+    """Return, the stalest first, a few of the accounts whose last run began longer ago, or died, or never was.
+
+    By the start, not by the last success: accounts that fail each time must not keep the others from their turns.
+    """
+    wanted = {"accounts": list(accounts), "age": age, "few": few}
+    with _by_look_ups(connection):
+        return list(connection.execute(statement("due_accounts"), wanted).scalars())
+
+
+def is_due(connection: Connection, account: str, age: timedelta) -> bool:
+    """Tell whether the account's last run began longer ago, or died; under its lock, where none can be running."""
+    mine = sync_runs.c.account == account
+    newest = select(sync_runs.c.started_at, sync_runs.c.outcome).where(mine)
+    newest = newest.order_by(sync_runs.c.started_at.desc(), sync_runs.c.run_id.desc()).limit(1)
+    last = newest.subquery()
+    fresh = select(last.c.started_at).where(
+        last.c.outcome.not_in(("running", "died")), last.c.started_at > func.now() - age
+    )
+    return connection.execute(fresh).first() is None
+
+
 def seconds_since_listing(connection: Connection, account: str) -> float | None:
     """Return seconds since the start of the newest run that read the whole list of imports; None if there was none."""
     with _by_look_ups(connection):

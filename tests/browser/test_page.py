@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from etl.report import Asked, read_report, render
-from etl.sync.accounts import sync_accounts
+from etl.sync.accounts import Call, sync_accounts
 from etl.sync.run import Options
 from etl.warehouse.connections import open_engine
 from tests import account, postgres
@@ -47,12 +47,14 @@ def filled(server: postgres.Server) -> Iterator[Account]:
 
 def _sync(acme: Account) -> None:
     sync_accounts(
-        open_engine(acme.url),
+        Call(
+            open_engine(acme.url),
+            Options(),
+            keep_rejected=timedelta(days=1),
+            keep_runs=timedelta(days=1),
+            stop=threading.Event(),
+        ),
         [acme.settings],
-        Options(),
-        keep_rejected=timedelta(days=1),
-        keep_runs=timedelta(days=1),
-        stop=threading.Event(),
     )
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from etl.config import AccountSettings
 from etl.errors import DONE
 from etl.sandbox import Sandbox
-from etl.sync.accounts import sync_accounts
+from etl.sync.accounts import Call, sync_accounts
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
 from etl.warehouse.ledger import OF_ALL
@@ -57,12 +57,14 @@ class Trial:
         """What a sync comes to."""
         begun = time.monotonic()
         outcome = sync_accounts(
-            self.engine,
+            Call(
+                self.engine,
+                options or Options(),
+                keep_rejected=timedelta(days=1),
+                keep_runs=timedelta(days=400),
+                stop=threading.Event(),
+            ),
             [self.account_settings(**settings)],
-            options or Options(),
-            keep_rejected=timedelta(days=1),
-            keep_runs=timedelta(days=400),
-            stop=threading.Event(),
         )
 
         assert time.monotonic() - begun < BOUND

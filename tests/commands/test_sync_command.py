@@ -316,3 +316,43 @@ def test_interrupted(command: Command, acme: Account, number: signal.Signals) ->
     assert "Traceback" not in err
     assert ["interrupted"] == acme.column("SELECT outcome FROM talkdesk.sync_runs")
     assert json.loads(out)["accounts"]["acme"]["imports"]["inserted"] == 12
+
+
+# Several accounts
+
+
+def test_side_by_side_and_only_those_due(two_accounts: Command) -> None:
+    """The settings say how many; what is skipped is told of, and is no error."""
+    first = two_accounts("sync", "--due", "1h", TALKDESK_JOBS="2")
+    again = two_accounts("sync", "--due", "1h", "--jobs", "2", "--json")
+
+    assert (0, False) == (first.code, "skipped" in first.out)
+    assert (0, {}, ["acme", "zenith"]) == (again.code, again.json["accounts"], again.json["skipped"])
+    assert "skipped: 2 account(s)" in two_accounts("sync", "--due", "1h").out
+
+
+def test_as_long_as_the_settings_say(acme: Account) -> None:
+    """What an account did not come to, it says, with the words of the setting."""
+    acme.sandbox.faults.use("hang")
+    said = Command(settings(acme))("sync", TALKDESK_ACCOUNT_LIMIT="1s")
+
+    assert 3 == said.code
+    assert "stopped after 1 s, all that --limit or TALKDESK_ACCOUNT_LIMIT allows" in said.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "named"),
+    [
+        (["--jobs", "0"], {}, "--jobs"),
+        (["--due", "soon"], {}, "--due': a duration is written like"),
+        (["--limit", "0s"], {}, "--limit': 1 s is the least"),
+        (["--limit", "x"], {}, "--limit': a duration"),
+        ([], {"TALKDESK_JOBS": "none"}, "TALKDESK_JOBS"),
+        ([], {"TALKDESK_ACCOUNT_LIMIT": "15"}, "TALKDESK_ACCOUNT_LIMIT: should be a duration"),
+    ],
+)
+def test_odd_jobs_and_limits(command: Command, arguments: list[str], variables: dict[str, str], named: str) -> None:
+    """Said by name, before anything is asked for."""
+    said = command("sync", *arguments, **variables)
+
+    assert (2, True) == (said.code, named in said.err)

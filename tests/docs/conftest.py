@@ -9,7 +9,7 @@ import pytest
 from etl import config
 from etl.commands.demo.world import demo_world, go_on_once
 from etl.sandbox import running
-from etl.sync.accounts import sync_accounts
+from etl.sync.accounts import Call, sync_accounts
 from etl.sync.run import Options
 from etl.warehouse import connections
 from tests import postgres
@@ -37,10 +37,12 @@ def synced_url(server: postgres.Server) -> Iterator[str]:
 
 def _sync(url: str) -> str:
     return sync_accounts(
-        connections.open_engine(url),
+        Call(
+            connections.open_engine(url),
+            Options(),
+            keep_rejected=timedelta(days=1),
+            keep_runs=timedelta(days=400),
+            stop=threading.Event(),
+        ),
         config.load_accounts(),
-        Options(),
-        keep_rejected=timedelta(days=1),
-        keep_runs=timedelta(days=400),
-        stop=threading.Event(),
     ).outcome

@@ -398,12 +398,12 @@ def test_an_account_that_cannot_even_begin(acme: Account, zenith: Account, monke
     assert (1, "failed") == (alone.exit_code, alone.outcome)
 
 
-def broken_first(broken: Callable[[AccountRun], None]) -> Callable[[AccountRun], None]:
+def broken_first(broken: Callable[[AccountRun], None]) -> Callable[[AccountRun], bool]:
     """`AccountRun.open`, which does something else first."""
     real = AccountRun.open
 
-    def opening(run: AccountRun) -> None:
+    def opening(run: AccountRun) -> bool:
         broken(run)
-        real(run)
+        return real(run)
 
     return opening

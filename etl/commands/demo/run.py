@@ -17,7 +17,7 @@ from etl.config import AccountSettings, WarehouseSettings
 from etl.errors import DONE, PARTLY_DONE, UsageError
 from etl.report import Asked
 from etl.sandbox import Sandbox, running
-from etl.sync.accounts import sync_accounts
+from etl.sync.accounts import Call, sync_accounts
 from etl.sync.outcome import SyncOutcome
 from etl.sync.run import Options
 from etl.warehouse import connections, opening
@@ -60,15 +60,15 @@ def _sync(url: str, sandbox: Sandbox, settings: WarehouseSettings, stop: threadi
         client_secret=SecretStr(client.client_secret),
         users="keep",
     )
-    engine = connections.open_engine(url)
-    return sync_accounts(
-        engine,
-        [account],
+    call = Call(
+        connections.open_engine(url),
         Options(accept_source=True),  # each demo's sandbox has a port of its own
         keep_rejected=timedelta(days=settings.rejected_keep_days),
         keep_runs=timedelta(days=settings.runs_keep_days),
         stop=stop,
+        limit=settings.account_limit,
     )
+    return sync_accounts(call, [account])
 
 
 def _write_report(url: str, *, as_json: bool) -> None:
