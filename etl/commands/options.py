@@ -8,7 +8,7 @@ import click
 from etl.errors import UsageError
 
 
-class Duration(click.ParamType):  # type: ignore[type-arg] - generic in the newest click only
+class Duration(click.ParamType):  # type: ignore[type-arg]  # generic in the newest click only
     """A duration such as 6h, 90m, 2d or 1d12h; a `least` one may be asked for."""
 
     name = "duration"
