@@ -341,7 +341,8 @@ def test_paths_that_are_no_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 COMPUTES = """
-import os, sys, threading, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may have it ignored
 from etl.reading import pool
 from etl.transform.records import RecordFlattener
 pool.ALONE_RECORDS = pool.FEW_BYTES = 0
