@@ -55,6 +55,8 @@ NOTHING: dict[str, dict[str, Any]] = {
     "accounts": {"warehouse": None, "accounts": {}},
     "tables": {"tables": [], "functions": []},
     "report": {"path": None, "bytes": 0, "accounts": [], "from": None, "to": None, "as_of": None},
+    "worker": {"synced": 0, "failed": 0, "skipped": 0, "seconds": 0.0},
+    "enqueue": {"enqueued": 0, "already": 0},
     "erase": {"dry_run": False, "values": 0, "accounts": {}, "still_at_source": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
@@ -300,15 +302,23 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
     "--from", "since", metavar="REVISION", help="With --sql: from this revision on (base: from the beginning)."
 )
 @click.option("--citus", is_flag=True, help="Distribute the tables by account over the workers of a Citus coordinator.")
+@click.option("--worker", is_flag=True, help="Also make the queue of the workers, in a schema of its own.")
 @_common
-def migrate(*, sql: bool, since: str | None, citus: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
+def migrate(
+    *, sql: bool, since: str | None, citus: bool, worker: bool, as_json: bool, quiet: bool, verbose: bool
+) -> int:
     """Bring the warehouse's schema to head."""
     _talk(quiet=quiet, verbose=verbose)
     from etl import config  # noqa: PLC0415
+    from etl.commands.fleet import migrate_queue, require_extra  # noqa: PLC0415
     from etl.warehouse import distributing, migrating  # noqa: PLC0415
 
     if sql and citus:
         raise UsageError("--citus does not go with --sql: what is distributed depends on what is there")
+    if sql and worker:
+        raise UsageError("--worker does not go with --sql: Procrastinate brings its own")
+    if worker:
+        require_extra()
     if since is not None and not sql:
         raise UsageError("--from goes with --sql: what is there already says from where on")
     if sql:
@@ -317,16 +327,18 @@ def migrate(*, sql: bool, since: str | None, citus: bool, as_json: bool, quiet: 
     with _warehouse(config.load_warehouse()) as url:
         before, after = migrating.migrate(url)
         distributed = distributing.distribute(url, is_asked=citus)
+        queue = migrate_queue(url)[1] if worker else None
     if quiet and not as_json:
         return DONE
     was = "" if before == after else f" (was {before or 'not there'})"
     shared = f"; distributed by account: {len(distributed)} tables" if distributed or citus else ""
+    queued = f"; the queue is at {queue}" if queue else ""
     return told(
         DONE,
         lambda: (
-            print_json({"before": before, "after": after, "distributed": distributed})
+            print_json({"before": before, "after": after, "distributed": distributed, "queue": queue})
             if as_json
-            else click.echo(f"the schema is at {after}{was}{shared}")
+            else click.echo(f"the schema is at {after}{was}{shared}{queued}")
         ),
     )
 
@@ -804,6 +816,71 @@ def _require_extra(extra: str, *modules: str) -> None:
 
     if any(find_spec(module) is None for module in modules):
         raise UsageError(f"this needs an extra: pip install 'talkdesk-etl[{extra}]'")
+
+
+@commands.command(cls=WithSettings, epilog=EXIT_CODES)
+@click.option("--jobs", type=click.IntRange(1, 64), metavar="N", help="So many accounts side by side (TALKDESK_JOBS).")
+@click.option(
+    "--due",
+    type=Duration(least=timedelta(seconds=1)),
+    metavar="AGE",
+    help="Accounts are due when their last run began longer ago; without it 1h.",
+)
+@_common
+def worker(*, jobs: int | None, due: timedelta | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Sync what is due or was enqueued, beside other machines, until stopped."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands import fleet  # noqa: PLC0415
+
+    fleet.require_extra()
+    settings, _ = config.load()
+    with _warehouse(settings) as url:
+        worked = fleet.work(url, settings, jobs=jobs, due=due, stop=stop_on_signals())
+    return told(DONE, lambda: _print_worked(worked, as_json=as_json, quiet=quiet))
+
+
+def _print_worked(worked: dict[str, Any], *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        print_json(worked)
+    elif not quiet:
+        click.echo(
+            f"stopped after {worked['seconds']:.0f} s: {worked['synced']:,} synced, {worked['failed']:,} failed, "
+            f"{worked['skipped']:,} skipped"
+        )
+
+
+@commands.command()
+@_account
+@click.option("--from", "from_", metavar="WHEN", help="A backfill: imports created since this day, month or instant.")
+@click.option("--to", metavar="WHEN", help="A backfill: until the end of this day or month, or before this instant.")
+@click.option("--full", is_flag=True, help="Fetch the records of every listed import again.")
+@_common
+def enqueue(
+    *,
+    accounts: tuple[str, ...],
+    from_: str | None,
+    to: str | None,
+    full: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Ask the workers for a sync or a backfill of accounts."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands import fleet  # noqa: PLC0415
+    from etl.instants import parse_window  # noqa: PLC0415
+
+    fleet.require_extra()
+    window = parse_window(from_, to)
+    wanted = fleet.chosen(accounts, has_window=window is not None)
+    with _warehouse(config.load_warehouse()) as url:
+        done = fleet.enqueue(url, wanted, window, full=full, stop=stop_on_signals())
+    if quiet and not as_json:
+        return DONE
+    said = f"enqueued: {done['enqueued']:,}; already waiting: {done['already']:,}"
+    return told(DONE, lambda: print_json(done) if as_json else click.echo(said))
 
 
 @commands.command()

@@ -73,6 +73,11 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "embedded stop": "end it, whoever is connected",
     },
     "migrate": {"migrate": "after each upgrade", "migrate --sql > upgrade.sql": "for a DBA to run"},
+    "worker": {"worker --jobs 8": "on each of several machines, after migrate --worker"},
+    "enqueue": {
+        "enqueue": "a sync of every account, by whichever worker is free",
+        "enqueue --from 2026-03-01 --to 2026-03-31": "a backfill of March",
+    },
     "sandbox": {"sandbox --live": "a source that moves", "sandbox --fault 503=empty,times=3": "one that fails"},
     "demo": {"demo": "twice, to see what has changed"},
 }

@@ -15,6 +15,7 @@ from etl.config import Configured
 from etl.errors import UsageError
 from etl.warehouse.counts import PARTS
 from etl.warehouse.distributing import Cluster, cluster
+from etl.warehouse.queue import Queue, read_queue
 from etl.warehouse.sql import statement
 from etl.warehouse.sqlstates import translated
 from etl.warehouse.tables import SCHEMA
@@ -153,6 +154,7 @@ class Status:
     asked: Asked
     warehouse: str | None = None
     cluster: Cluster | None = None
+    queue: Queue | None = None
 
     @property
     def findings(self) -> list[Finding]:
@@ -183,6 +185,7 @@ class Status:
             "accounts": {name: account.to_json() for name, account in self.accounts.items()},
             "stale": self.stale,
             "found": [finding._asdict() for finding in self.found],
+            **({"queue": self.queue._asdict()} if self.queue else {}),
         }
 
     def print(self, *, quiet: bool = False) -> None:
@@ -206,6 +209,8 @@ class Status:
         if self.warehouse:
             beside = f"; {self.cluster.in_words()}" if self.cluster else ""
             console.print(f"warehouse {self.warehouse}{beside}", markup=False, soft_wrap=True)
+        if self.queue:
+            console.print(f"queue: {self.queue.in_words()}", markup=False, soft_wrap=True)
         if not self.accounts:
             console.print("nothing was ever synced into this warehouse")
             return
@@ -249,7 +254,7 @@ def read_status(
         gaps = connection.execute(select(_view("coverage_gaps", "gap_from", "gap_to"))).all()
         names = _chosen({*parts, *(row.account for row in health)}, asked.names)
         last = last_runs(connection, names)
-        servers = cluster(connection)
+        servers, queue = cluster(connection), read_queue(connection)
     stored = {(row.account, row.resource): _resource(row) for row in health}
     found = {
         name: AccountStatus(
@@ -264,7 +269,7 @@ def read_status(
     for row in sorted(gaps):
         if row.account in found and "imports" in found[row.account].resources:
             found[row.account].gaps.append(Gap(row.gap_from.astimezone(UTC), row.gap_to.astimezone(UTC)))
-    return Status(found, asked, warehouse, servers)
+    return Status(found, asked, warehouse, servers, queue)
 
 
 def last_runs(connection: Connection, accounts: Sequence[str]) -> dict[str, Run]:

@@ -109,13 +109,18 @@ def close(connection: Connection) -> None:
         connection.close()
 
 
-def _dial(url: str, application_name: str, *, read_only: bool) -> "psycopg.Connection[Any]":
-    """Return a connection whose server has answered: a pooler takes calls for a server that is silent."""
+def conninfo(url: str, application_name: str) -> str:
+    """Return what libpq is told: the URL, and what it leaves out of how a network is judged."""
     given = conninfo_to_dict(url)
     wanted: dict[str, str | int] = {**NETWORK, "application_name": application_name}
     defaults = {name: value for name, value in wanted.items() if name not in given}
     # Whatever the URL or a variable asks for: what follows is read before the contract holds.
-    info = make_conninfo(url, **defaults, client_encoding="UTF8")
+    return make_conninfo(url, **defaults, client_encoding="UTF8")
+
+
+def _dial(url: str, application_name: str, *, read_only: bool) -> "psycopg.Connection[Any]":
+    """Return a connection whose server has answered: a pooler takes calls for a server that is silent."""
+    info = conninfo(url, application_name)
 
     def dial() -> psycopg.Connection[Any]:
         connection = psycopg.connect(info, prepare_threshold=None)

@@ -9,6 +9,8 @@ from etl import cli
 from etl.commands.check import Checks
 from etl.commands.report import Written
 from etl.commands.status import Asked, Status
+from etl.fleet.enqueueing import Enqueued
+from etl.fleet.working import Worked
 from etl.report import Asked as PageAsked
 from etl.report import read_report
 from etl.sync.outcome import SyncOutcome
@@ -28,6 +30,11 @@ def test_promised_keys(command: str) -> None:
     said = ANSWERS[command].to_json()
 
     assert said.keys() - {"outcome", "errors"} == cli.NOTHING[command].keys()
+
+
+def test_promised_keys_of_a_fleet() -> None:
+    assert Worked().to_json().keys() == cli.NOTHING["worker"].keys()
+    assert {*Enqueued._fields} == cli.NOTHING["enqueue"].keys()
 
 
 def test_promised_keys_of_a_page(connection: Connection) -> None:
