@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, Meta
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 SCHEMA = "talkdesk"
-REVISION = "0011"
+REVISION = "0012"
 """The Alembic revision that this code needs; a test holds it against the migrations' head."""
 
 LEDGER = frozenset({"sync_runs", "sync_run_resources", "coverage_folded"})

@@ -400,3 +400,12 @@ def test_freshness(connection: Connection) -> None:
         ("acme", "imports", now(connection) - 4 * DAY + HOUR, begun, "failed"),
     ] == found[:2]
     assert [("zenith", None, now(connection) - HOUR, "running")] * 4 == [(row[0], *row[2:]) for row in found[2:]]
+
+
+def test_where_the_records_came_from(connection: Connection) -> None:
+    """The view of imports has every column that the contract gives the table."""
+    add_import(connection, records_source="errors_file", record_columns=["Email", "Name"])
+
+    row = history(connection)
+    assert ("errors_file", ["Email", "Name"]) == (row["records_source"], row["record_columns"])
+    assert {column.name for column in tables.imports.c} - {"records_privacy", "users_read_at"} <= row.keys()
