@@ -57,6 +57,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "report": {"path": None, "bytes": 0, "accounts": [], "from": None, "to": None, "as_of": None},
     "worker": {"synced": 0, "failed": 0, "skipped": 0, "seconds": 0.0},
     "enqueue": {"enqueued": 0, "already": 0},
+    "failed-rows": {"account": None, "import_id": None, "filename": None, "columns": [], "rows": []},
     "erase": {"dry_run": False, "values": 0, "accounts": {}, "still_at_source": []},
 }
 """What `--json` promises of each command, if it failed before there was anything to say."""
@@ -226,14 +227,14 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
 def sync(**arguments: Any) -> int:
     """Bring the warehouse level with the source."""
     _talk(quiet=arguments["quiet"], verbose=arguments["verbose"])
-    from etl.commands.monitor import note, watched  # noqa: PLC0415
+    from etl.commands.monitor import watched  # noqa: PLC0415
     from etl.instants import parse_window  # noqa: PLC0415
 
     window = parse_window(arguments["from_"], arguments["to"])
     if window and arguments["only"] not in {None, "imports"}:
         raise UsageError(f"--only {arguments['only']}: --from and --to choose imports by the day of their creation")
     with watched(dry_run=arguments["dry_run"]) as watch:
-        outcome = note(watch, _sync(arguments, _options(arguments, window)))
+        outcome = watch.outcome = _sync(arguments, _options(arguments, window))
     return told(outcome.exit_code, lambda: _print_outcome(outcome, arguments))
 
 
@@ -581,12 +582,13 @@ def failed_rows(
 
     with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_failed_rows(connection, name, account=account, with_errors=errors)
-        if as_json and out is None:
+        place = None if out == "-" else out
+        if as_json and place is None:
             print_json(found.to_json())
             return DONE
-        number = write_failed_rows(found, None if out == "-" else out)
+        number = write_failed_rows(found, place)
         if as_json:
-            print_json({"path": out, "rows": number})
+            print_json({**found.identity(), "path": place, "rows": number})
     return DONE
 
 

@@ -21,7 +21,13 @@ from etl.warehouse.accounts import stored_accounts
 from etl.warehouse.session import Warehouse
 from etl.warehouse.writing import comparing
 
-KINDS = ("records", "errors", "rejected", "users")
+KINDS = {
+    "records": ("record", "records"),
+    "errors": ("error", "errors"),
+    "rejected": ("rejected item", "rejected items"),
+    "users": ("user", "users"),
+}
+"""What is counted, as people say it of one and of several."""
 
 
 @dataclass
@@ -55,7 +61,11 @@ class Erasure:
         """Yield the answer for people."""
         word = "would be erased" if self.dry_run else "erased"
         for account, counts in self.accounts.items():
-            found = ", ".join(f"{counts[kind]:,} {kind}" for kind in KINDS if counts[kind])
+            found = ", ".join(
+                f"{number:,} {one if number == 1 else several}"
+                for kind, (one, several) in KINDS.items()
+                if (number := counts[kind])
+            )
             yield f"{one_line(account)}: {found or 'nothing'} {word}"
         for each in self.still_at_source:
             yield f"the source still has import {one_line(each['import_id'])} of {one_line(each['account'])}"

@@ -29,10 +29,14 @@ class FailedRows(NamedTuple):
     columns: Sequence[str]
     rows: Iterator[list[str]]
 
+    def identity(self) -> dict[str, Any]:
+        """Return which import it is, and the columns, as JSON tells it."""
+        found = {name: getattr(self.found, name) for name in ("account", "import_id", "filename")}
+        return {**found, "columns": list(self.columns)}
+
     def to_json(self) -> dict[str, Any]:
         """Return the answer of `failed-rows --json`; each row has a cell for each column."""
-        found = {name: getattr(self.found, name) for name in ("account", "import_id", "filename")}
-        return {**found, "columns": list(self.columns), "rows": list(self.rows)}
+        return {**self.identity(), "rows": list(self.rows)}
 
 
 def read_failed_rows(connection: Connection, name: str, *, account: str | None, with_errors: bool) -> FailedRows:

@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from etl import config
@@ -30,9 +30,12 @@ UNREACHED = "the monitor of TALKDESK_PING_URL could not be told (%s): the sync i
 
 
 class Watch:
-    """One call of the command, as the monitor sees it; `outcome` is what it came to, None while nobody knows."""
+    """One call of the command, as the monitor sees it; `outcome` is what it came to, None while nobody knows.
 
-    def __init__(self, url: str) -> None:
+    Without a URL nobody is told.
+    """
+
+    def __init__(self, url: str | None) -> None:
         self._url, self._rid = url, str(uuid4())
         self._seconds = MOST_SECONDS
         self._said = False
@@ -41,10 +44,13 @@ class Watch:
 
     def begin(self) -> None:
         """Tell that it begins; nobody waits for the answer."""
-        self._last = self._told("start", None)
+        if self._url is not None:
+            self._last = self._told("start", None)
 
     def end(self, code: int) -> None:
         """Tell what it came to; waits for the monitor as long as is left of its ten seconds."""
+        if self._url is None:
+            return
         said = self.outcome.to_json() if self.outcome else {"outcome": "failed", "exit_code": code}
         body = json.dumps(said).encode()
         if self._last is not None:
@@ -96,13 +102,9 @@ def _posted(url: str, query: dict[str, str], body: bytes | None) -> str:
 
 
 @contextmanager
-def watched(*, dry_run: bool) -> Iterator[Watch | None]:
+def watched(*, dry_run: bool) -> Iterator[Watch]:
     """Have a monitor watch what happens inside, if one is set; it learns of every end but a second signal's."""
-    url = None if dry_run else config.ping_url()
-    if url is None:
-        yield None
-        return
-    watch = Watch(url)
+    watch = Watch(None if dry_run else config.ping_url())
     watch.begin()
     code = UsageError.exit_code
     try:
@@ -120,10 +122,3 @@ def watched(*, dry_run: bool) -> Iterator[Watch | None]:
     finally:
         with suppress(Exception):
             watch.end(code)
-
-
-def note(watch: Watch | None, outcome: Any) -> Any:
-    """Note what the sync came to, for the monitor, and return it."""
-    if watch is not None:
-        watch.outcome = outcome
-    return outcome

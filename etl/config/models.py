@@ -174,11 +174,10 @@ class AccountSettings(Settings):
         if not {"client_secret_file", "private_key_file", "private_key"} <= info.data.keys():
             return given
         stored, key = info.data["client_secret_file"], info.data["private_key"]
-        if given and stored:
-            raise ValueError("set beside TALKDESK_CLIENT_SECRET_FILE: one of the two is enough")
-        if (given or stored) and key:
+        secret = one_of(given, stored, "TALKDESK_CLIENT_SECRET_FILE")
+        if secret and key:
             raise ValueError("a secret and TALKDESK_PRIVATE_KEY_FILE are both set: there is one way to sign in")
-        if not (given or stored or key):
+        if not (secret or key):
             raise ValueError(
                 "is required, or TALKDESK_CLIENT_SECRET_FILE, or TALKDESK_PRIVATE_KEY_FILE with TALKDESK_KEY_ID"
             )
@@ -201,7 +200,9 @@ class AccountSettings(Settings):
     @field_validator("hash_key")
     @classmethod
     def _key_to_hash_with(cls, key: SecretStr | None, info: ValidationInfo) -> SecretStr | None:
-        key = one_of(key, info.data.get("hash_key_file"), "TALKDESK_HASH_KEY_FILE")
+        if "hash_key_file" not in info.data:
+            return key  # what is wrong with the file has been said
+        key = one_of(key, info.data["hash_key_file"], "TALKDESK_HASH_KEY_FILE")
         if info.data.get("hash_columns") and not (key and key.get_secret_value()):
             raise ValueError("is required with TALKDESK_HASH_COLUMNS, or TALKDESK_HASH_KEY_FILE")
         return key

@@ -50,9 +50,9 @@ class Users:
         return bool(missing) and self.reading.is_whole and self.reading.pages > 1
 
 
-def read_users(source: Source, kept: Kept) -> Users:
+def read_users(source: Source) -> Users:
     """Read all users, as far as they go."""
-    users = Users(kept)
+    users = Users(source.users)
     read_again(source, users)
     return users
 

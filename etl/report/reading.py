@@ -11,7 +11,7 @@ from etl.errors import UsageError, one_line
 from etl.instants import Window
 from etl.report.failures import Failure, counted_failures
 from etl.warehouse.accounts import stored_accounts
-from etl.warehouse.sql import statements
+from etl.warehouse.sql import statement, statements
 from etl.warehouse.sqlstates import translated
 
 SQL = statements("etl.report", "report.sql")
@@ -140,7 +140,15 @@ def read_report(connection: Connection, asked: Asked) -> Report:
             since=since,
             until=until,
             revision=clock.revision,
-            accounts=_accounts(names, {name: ask(name) for name in ("health", "gaps", "incomplete", "newest_runs")}),
+            accounts=_accounts(
+                names,
+                {
+                    "health": ask("health"),
+                    "gaps": ask("gaps"),
+                    "incomplete": connection.execute(statement("incomplete_imports")).all(),
+                    "newest_runs": connection.execute(statement("newest_runs"), {"accounts": names}).all(),
+                },
+            ),
             gaps=ask("gaps"),
             listings=ask("listings"),
             daily=ask("daily"),

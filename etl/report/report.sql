@@ -8,26 +8,11 @@ SELECT h.account, h.resource, h.last_success_at, h.rows, h.rejected, h.hours_unt
 FROM talkdesk.sync_health AS h
 WHERE h.account = ANY(CAST(:accounts AS text []))
 
--- newest_runs --
-SELECT DISTINCT ON (r.account) r.account, r.outcome, r.error
-FROM talkdesk.sync_runs AS r
-WHERE r.account = ANY(CAST(:accounts AS text []))
-ORDER BY r.account, r.started_at DESC, r.run_id DESC
-
 -- gaps --
 SELECT g.account, g.gap_from, g.gap_to
 FROM talkdesk.coverage_gaps AS g
 WHERE g.account = ANY(CAST(:accounts AS text []))
 ORDER BY g.gap_from DESC
-
--- incomplete --
--- Finished imports whose records are not all here, and are not to be had any more or have not been read yet.
-SELECT h.account, count(*) AS imports
-FROM talkdesk.import_history AS h
-WHERE
-    h.account = ANY(CAST(:accounts AS text [])) AND h.is_terminal
-    AND (h.records_missing > 0 OR h.records_loaded_at IS NULL)
-GROUP BY h.account
 
 -- listings --
 -- On which days the list of imports was read to its end.

@@ -22,7 +22,6 @@ from etl.reading.records import Records, read_records
 from etl.reading.users import Users, read_again, read_users
 from etl.sync.outcome import ResourceOutcome
 from etl.sync.run import AccountRun, log
-from etl.transform.users import Kept
 from etl.warehouse.counts import Counts
 
 
@@ -36,7 +35,7 @@ def sync_account(run: AccountRun) -> None:
         if run.wants_case_fields:
             sync_case_fields(run)
         if run.wants_users:
-            sync_users(run, "names" if run.settings.users == "names" else "keep")
+            sync_users(run)
         age_records(run)
 
 
@@ -96,12 +95,12 @@ def sync_case_fields(run: AccountRun) -> None:
         note.complete = entries_note.complete = not fields.reading.is_doubted
 
 
-def sync_users(run: AccountRun, kept: Kept) -> None:
+def sync_users(run: AccountRun) -> None:
     """Sync the users, last of all: what an import of this run did to them is then seen as its doing."""
     with run.resource("users") as (note,):
         if run.needs_proof:
             raise SourceChanged(not_proven(run.account))
-        users = read_users(run.source, kept)
+        users = read_users(run.source)
         missing = run.load(note, load.missing, USERS, run.account, users.rows, spare=users.unreadable)
         if users.may_have_skipped(missing):
             read_again(run.source, users)

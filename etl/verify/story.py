@@ -21,7 +21,6 @@ from etl.reading.reader import Source
 from etl.reading.recognition import is_recognised, refuse_unrecognised
 from etl.reading.records import Records, read_records
 from etl.reading.users import Users, read_users
-from etl.transform.users import Kept
 from etl.verify.history import compare_history, newest_listed, ran_since
 from etl.verify.records import (
     ImportFinding,
@@ -64,7 +63,7 @@ def verify_accounts(
                 if "case-fields" in settings.resources:
                     verify_case_fields(comparison)
                 if "users" in settings.parts:
-                    verify_users(comparison, "names" if settings.users == "names" else "keep")
+                    verify_users(comparison)
                 if deep:
                     verify_history(comparison)
     return verification
@@ -348,10 +347,10 @@ def compare_case_fields(
     return found, entries
 
 
-def verify_users(comparison: Comparison, kept: Kept) -> None:
+def verify_users(comparison: Comparison) -> None:
     """Compare the users column by column."""
     with comparison.resource("users"):
-        users = read_users(comparison.source, kept)
+        users = read_users(comparison.source)
         comparison.note("users", comparison.session.read(compare_users, account=comparison.name, users=users))
         comparison.count("users", len(users.rows))
         users.reading.require_whole("users")

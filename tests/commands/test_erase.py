@@ -71,6 +71,8 @@ def dump(account: Account) -> str:
 def test_nothing_is_left_of_a_person(people: Account) -> None:
     found = erased(people)
 
+    assert ["acme: 1 record, 2 errors, 1 rejected item, 1 user erased"] == [*found.lines()][:1]
+
     expected = {"records": 1, "errors": 2, "rejected": 1, "users": 1}
     assert ({"acme": expected}, 0, 1) == (found.accounts, found.exit_code, found.values)
     assert [{"account": "acme", "import_id": "i1"}] == found.still_at_source

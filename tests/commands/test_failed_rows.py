@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from etl import cli
 from etl.commands.failed_rows import read_failed_rows
 from etl.errors import UsageError
 from etl.warehouse.connections import open_engine
@@ -119,6 +120,19 @@ def test_a_file_is_whole_or_as_it_was(acme: Account, tmp_path: Path) -> None:
     assert (2, "", 1) == (lost.code, lost.out, len(lost.err.splitlines()))
     assert 2 == command("failed-rows", "unknown.csv", "--out", str(place)).code
     assert "Email\r\né\r\n".encode() == place.read_bytes()
+
+
+def test_one_object_wherever_it_goes(acme: Account, tmp_path: Path) -> None:
+    """With --json stdout holds nothing else, also where the file is called stdout."""
+    put(acme, "i1", {"Email": "é"})
+    acme.sync()
+    command = Command({"DATABASE_URL": acme.url})
+    here = [command("failed-rows", "i1", "--json", *out).json for out in ([], ["--out", "-"])]
+    there = command("failed-rows", "i1", "--json", "--out", str(tmp_path / "again.csv")).json
+
+    assert [[["é"]], [["é"]], 1] == [said["rows"] for said in (*here, there)]
+    for said in (*here, there):
+        assert cli.NOTHING["failed-rows"].keys() <= said.keys()
 
 
 def test_what_the_status_says(acme: Account) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 
 from etl import cli
 from etl.commands.check import Checks
+from etl.commands.erase import Erasure
 from etl.commands.report import Written
 from etl.commands.status import Asked, Status
 from etl.fleet.enqueueing import Enqueued
@@ -21,6 +22,7 @@ ANSWERS: dict[str, Any] = {
     "status": Status({}, Asked()),
     "verify": Verification(),
     "check": Checks(),
+    "erase": Erasure(dry_run=False, values=0),
 }
 
 

@@ -715,3 +715,15 @@ def test_files_that_will_not_do(
     assert str(caught.value).startswith(said)
     assert ";" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+def test_a_key_file_is_complained_of_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That there is no key follows from it."""
+    for name, value in BASICS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TALKDESK_HASH_COLUMNS", "Email")
+    monkeypatch.setenv("TALKDESK_HASH_KEY_FILE", "/nowhere")
+    with pytest.raises(UsageError) as caught:
+        load_accounts()
+
+    assert "TALKDESK_HASH_KEY_FILE: the file cannot be read: No such file or directory" == str(caught.value)

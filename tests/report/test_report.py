@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from etl.commands.metrics import incomplete_imports
 from etl.errors import UsageError
 from etl.instants import parse_window
 from etl.report import Asked, Report, read_report, render
@@ -331,3 +332,16 @@ def test_two_people_of_one_name_are_two(synced: Account) -> None:
         )
 
     assert [2, 1] == [row.imports for row in read(synced.url, Asked(("ACME",))).people if row.who == "Kim"]
+
+
+def test_what_is_lost_for_good_is_told(synced: Account) -> None:
+    """An import whose records the source forgot before they were read is as incomplete for the page as for metrics."""
+    synced.change(
+        "UPDATE talkdesk.imports SET records_loaded_at = NULL, expired_at = now(), records_loaded = 0, "
+        "total_records = NULL "
+        "WHERE import_id = (SELECT min(import_id) FROM talkdesk.imports WHERE status = 'COMPLETED')"
+    )
+    with open_engine(synced.url, read_only=True).connect() as connection:
+        told = incomplete_imports(connection)
+
+    assert ({"acme": 1}, 1) == (told, read(synced.url).accounts[0].incomplete)
