@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test check lint sql-lint format audit sandbox bench bench-peers lock clean
+.PHONY: help run test test-integrations check lint sql-lint format audit sandbox bench bench-peers lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -22,6 +22,9 @@ run: .venv/.run ## sync a local sandbox into an embedded Postgres and show the r
 
 test: lint sql-lint audit .venv/.browser ## everything that CI asks for: lint, sql-lint, audit and all tests
 	$(IN)python -m pytest -n auto --dist loadgroup $(ARGS)
+
+test-integrations: .venv/.dev ## what is in docs/integrations, with the tools themselves (dbt, Airflow, Dagster)
+	$(IN)python -m pytest -m integration $(ARGS)
 
 check: test ## the same as make test
 

@@ -57,6 +57,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "report": {"path": None, "bytes": 0, "accounts": [], "from": None, "to": None, "as_of": None},
     "worker": {"synced": 0, "failed": 0, "skipped": 0, "seconds": 0.0},
     "enqueue": {"enqueued": 0, "already": 0},
+    "dbt-sources": {"path": None, "accounts": [], "tables": 0, "yaml": None},
     "failed-rows": {"account": None, "import_id": None, "filename": None, "columns": [], "rows": []},
     "erase": {"dry_run": False, "values": 0, "accounts": {}, "still_at_source": []},
 }
@@ -487,6 +488,26 @@ def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> in
     with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
         found = read_table(connection, name) if name is not None else read_tables(connection)
     print_json(found.to_json()) if as_json else found.print()
+    return DONE
+
+
+@commands.command(name="dbt-sources")
+@click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
+@_common
+def dbt_sources(*, out: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
+    """Write a sources.yml for dbt: all tables and views, their keys, and how fresh they are by the runs."""
+    _talk(quiet=quiet, verbose=verbose)
+    from etl import config  # noqa: PLC0415
+    from etl.commands.dbt_sources import read_sources, write_sources  # noqa: PLC0415
+    from etl.warehouse import opening  # noqa: PLC0415
+
+    with _warehouse(config.load_warehouse()) as url, opening.read_only(url) as connection:
+        sources = read_sources(connection, config.configured())
+    place = None if out == "-" else out
+    if as_json:
+        told(DONE, lambda: print_json(write_sources(sources, place, show=False)))
+    else:
+        told(DONE, lambda: write_sources(sources, place, show=True))
     return DONE
 
 

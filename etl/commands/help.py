@@ -54,6 +54,7 @@ EXAMPLES: dict[str, dict[str, str]] = {
         "report": "the last thirty days, as a page: talkdesk-report.html",
         "report --from 2026-03 --to 2026-03 --out march.html": "a month",
     },
+    "dbt-sources": {"dbt-sources --out models/talkdesk.yml": "in your dbt project, again after each upgrade"},
     "erase": {
         "erase --column Email --dry-run < people.txt": "how much there is of these people",
         "erase --column Email < people.txt": "and then there is nothing",

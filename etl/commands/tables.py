@@ -112,9 +112,20 @@ def read_table(connection: Connection, name: str) -> Description:
     """Return the one of that name, with or without the schema's."""
     with translated():
         relation = _named(_relations(connection), name.removeprefix(f"{SCHEMA}."))
-        wanted = {"id": relation.id, "kind": relation.kind}
-        columns = [Column(*row) for row in connection.execute(statement("relation_columns"), wanted)]
-        return Description(_counted(connection, relation), columns)
+        return Description(_counted(connection, relation), _columns(connection, relation))
+
+
+def describe_all(connection: Connection) -> list[Description]:
+    """Return all tables and views with their columns; nothing is counted."""
+    with translated():
+        return [
+            Description(each, _columns(connection, each)) for each in _relations(connection) if each.kind != FUNCTION
+        ]
+
+
+def _columns(connection: Connection, relation: Relation) -> list[Column]:
+    wanted = {"id": relation.id, "kind": relation.kind}
+    return [Column(*row) for row in connection.execute(statement("relation_columns"), wanted)]
 
 
 def _relations(connection: Connection) -> list[Relation]:

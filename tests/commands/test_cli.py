@@ -64,8 +64,8 @@ def test_help_loads_nothing_heavy() -> None:
 def test_every_command_takes_the_common_options() -> None:
     """They are said in one and the same way."""
     names = (
-        "accounts check demo embedded enqueue erase failed-rows migrate query report sandbox status sync tables "
-        "verify worker"
+        "accounts check dbt-sources demo embedded enqueue erase failed-rows migrate query report sandbox status sync "
+        "tables verify worker"
     )
     assert names.split() == NAMES
     for name in NAMES:
