@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-integrations check lint sql-lint format audit sandbox bench bench-peers lock clean
+.PHONY: help run test test-integrations check lint sql-lint format audit sandbox bench bench-peers simulate lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,9 @@ bench: .venv/.dev ## measure this product, the floors and a plain script
 
 bench-peers: .venv/.dev ## the same with dlt and the Singer pair beside them
 	@$(IN)python -m tests.bench --peers $(ARGS)
+
+simulate: .venv/.dev ## how old copies get with many accounts: renews the tables of docs/explanation/scale.md
+	@$(IN)python -m tests.simulate $(ARGS)
 
 # The extra `demo` is left out: it names this project itself, which would put this folder's path into the lock.
 lock: .venv/.dev ## renew requirements-dev.lock; ARGS=--upgrade takes the newest versions

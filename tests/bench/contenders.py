@@ -35,6 +35,20 @@ def product(*arguments: str, name: str = "talkdesk-etl", concurrency: int = CONC
     return Contender(name, lambda _api, _database: command, environment, _FOUND)
 
 
+def product_of_many(folder: Path, accounts: int, *arguments: str, name: str) -> Contender:
+    """The sync of so many accounts, all of them read from the same API."""
+
+    def environment(api: str, database: str) -> dict[str, str]:
+        file = folder / "accounts.toml"
+        keys = {"api_url": api, "token_url": f"{api}/oauth/token", "client_id": "bench", "client_secret": "bench"}
+        lines = "".join(f'{key} = "{value}"\n' for key, value in keys.items())
+        file.write_text("".join(f"[accounts.bench-{number}]\n{lines}" for number in range(accounts)))
+        return {"DATABASE_URL": database, "TALKDESK_ETL_CONFIG": str(file)}
+
+    command = (sys.executable, "-m", "etl", "sync", "--json", *arguments)
+    return Contender(name, lambda _api, _database: command, environment, _FOUND_OF_FIRST)
+
+
 def plain_script() -> Contender:
     """The script that needs no product."""
     script = str(Path(__file__).with_name("plain_script.py"))
@@ -56,6 +70,7 @@ _FOUND = """
     FROM talkdesk.import_records
     WHERE status IS DISTINCT FROM 'STORED'
 """
+_FOUND_OF_FIRST = "SELECT count(*) AS imports FROM talkdesk.imports WHERE account = 'bench-0'"
 _FOUND_BY_SCRIPT = """
     SELECT (SELECT count(*) FROM imports) AS imports,
            count(*) AS records,

@@ -16,6 +16,7 @@ _TITLES = {
     "distance": "A distant API",
     "trees": "Dictionary trees",
     "start": "A small account",
+    "many": "Many accounts",
     "line": "Tables that hold much already",
     "page": "The page",
 }

@@ -2,11 +2,12 @@
 
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from tests.bench import floors, load_floors, tree_floors, warehouse
 from tests.bench.bench import Bench, Measured
-from tests.bench.contenders import CONCURRENCY, Contender, plain_script, product
+from tests.bench.contenders import CONCURRENCY, Contender, plain_script, product, product_of_many
 from tests.bench.server import served
 from tests.bench.shapes import MAKE_PLAIN
 from tests.bench.sizes import Size, Sizes
@@ -117,6 +118,24 @@ def start(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
         bench.contender("start", sizes.cron, IDLE, api=api, database=database)
 
 
+def many(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
+    """One account with nothing new and many such: the difference is what each costs beside the start of the command."""
+    folder, number = bench.account(sizes.many).folder, sizes.many_accounts
+    all_of_them = partial(product_of_many, bench.folder, number)
+    with bench.server.database(bench.migrated) as database:
+
+        def measure(contender: Contender, *, delay: float = 0.0) -> None:
+            warehouse.vacuum(database)
+            with served(folder, delay=delay) as api:
+                bench.contender("many", sizes.many, contender, api=api, database=database)
+
+        measure(all_of_them(name=f"{number} accounts, first sync"))
+        measure(product_of_many(bench.folder, 1, name="1 account, the same again"))
+        measure(all_of_them(name=f"{number} accounts, the same again"))
+        measure(all_of_them(name="50 ms an answer"), delay=DELAY_SECONDS)
+        measure(all_of_them("--jobs", "8", name="50 ms an answer, --jobs 8"), delay=DELAY_SECONDS)
+
+
 def line(bench: Bench, sizes: Sizes, _: Sequence[Contender]) -> None:
     """First syncs of two sizes into tables that hold much already."""
     if "line" not in {measured.scenario for measured in bench.measured}:
@@ -145,6 +164,7 @@ SCENARIOS = {
         Scenario("distance", distance, repeats=False),
         Scenario("trees", trees),
         Scenario("start", start),
+        Scenario("many", many),
         Scenario("line", line),
         Scenario("page", page),
     )

@@ -32,6 +32,8 @@ class Sizes(NamedTuple):
     far: tuple[Size, ...]
     trees: Size
     cron: Size
+    many: Size
+    many_accounts: int
     line: tuple[Size, Size]
     line_stored: int
     page_imports: int
@@ -50,6 +52,8 @@ FULL = Sizes(
     far=(SMALL, MID, LARGE),
     trees=Size("trees"),
     cron=Size("cron", 20, 30, fields=5, nodes=200),
+    many=Size("many", 60, 30, imports_per_page=50, fields=5, nodes=200),
+    many_accounts=101,
     line=(MID, HUGE),
     line_stored=10_000_000,
     page_imports=5_000,
@@ -63,6 +67,8 @@ SHORT = Sizes(
     far=(_TINY,),
     trees=Size("trees", fields=4, nodes=80),
     cron=_TINY,
+    many=_TINY,
+    many_accounts=3,
     line=(_TINY, Size("tiny-3", 18, 20, fields=4, nodes=80)),
     line_stored=1_000,
     page_imports=50,
