@@ -14,6 +14,7 @@ from tests.commands.conftest import settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+CRONTAB = (ROOT / "docs" / "integrations" / "cron" / "talkdesk-etl").read_text(encoding="utf-8")
 PROGRAM = Path(sys.executable).with_name("talkdesk-etl")
 LINE = re.compile(r"^ *(?:[\d*/,-]+ +){5}(?P<command>.+)$", re.MULTILINE)
 
@@ -34,11 +35,12 @@ def folder(acme: Account, tmp_path: Path) -> Path:
     return place
 
 
-def test_the_lines_of_the_readme(acme: Account, folder: Path) -> None:
+@pytest.mark.parametrize("page", [README, CRONTAB], ids=["the README's", "the file for cron.d"])
+def test_the_lines(acme: Account, folder: Path, page: str) -> None:
     """In /etc/cron.d a user's name stands before the command, and paths are absolute."""
     link = folder.parent / "etc"
     link.symlink_to(folder)
-    lines = [line["command"] for line in LINE.finditer(README)]
+    lines = [line["command"] for line in LINE.finditer(page)]
     assert 2 == len(lines)
     for line in lines:
         user, command = line.split(maxsplit=1)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.account import Account
+
 ENVIRONMENTS = Path(__file__).parents[2] / "build" / "environments"
 
 
@@ -36,3 +38,17 @@ def environment() -> Callable[..., Path]:
 def bare_environment(tmp_path: Path) -> dict[str, str]:
     """Variables that any program needs, with a home of its own."""
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+
+
+def several_accounts(acme: Account, folder: Path, *names: str) -> dict[str, str]:
+    """The variables by which the program finds these accounts, all of the same source, and their warehouse."""
+    file = folder / "accounts.toml"
+    file.write_text(
+        "\n".join(
+            f'[accounts.{name}]\napi_url = "{acme.sandbox.url}"\ntoken_url = "{acme.sandbox.token_url}"\n'
+            'client_id = "sandbox"\nclient_secret = "sandbox"\nretry_seconds = 0.3\n'
+            for name in names
+        ),
+        encoding="utf-8",
+    )
+    return {"DATABASE_URL": acme.url, "TALKDESK_ETL_CONFIG": str(file)}
