@@ -162,8 +162,8 @@ def test_where_cells_are_dropped_a_code_stays_that_looks_like_one(expected: str 
 
 def test_many_cells_and_many_errors_are_not_compared_for_ever() -> None:
     """Beyond a bound the texts go."""
-    cells = {f"c{number}": f"value {number}" for number in range(20_000)}
+    cells = {f"c{number}": f"value {number}" for number in range(5_000)}
     privacy = Privacy(hash_columns=frozenset(cells), hash_key=b"key")
-    _, rows = one(cells | {"errors": ["no such thing"] * 20_000}, privacy)
+    _, rows = one(cells | {"errors": ["no such thing"] * 5_000}, privacy)
 
-    assert (20_000, None) == (len(rows), rows[-1].message)
+    assert (5_000, None) == (len(rows), rows[-1].message)

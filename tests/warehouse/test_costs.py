@@ -55,6 +55,10 @@ OF_RUNS = {
 }
 
 
+# One group: the great house is built once, by one of the workers.
+pytestmark = pytest.mark.xdist_group("great house")
+
+
 @pytest.fixture(scope="session")
 def great_house(server: postgres.Server) -> Iterator[str]:
     """The URL of a large warehouse, which is only read; indexes that are made at the end take a third of the time."""
