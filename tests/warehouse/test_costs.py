@@ -14,7 +14,8 @@ from etl.warehouse.connections import open_engine
 from etl.warehouse.ledger import RunKey
 from tests import postgres
 
-pytestmark = pytest.mark.slow
+# One group: the great house is built once, by one of the workers.
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("great house")]
 
 FILL = Path(__file__).with_name("great_house.sql").read_text(encoding="utf-8")
 INDEXES = """
@@ -53,10 +54,6 @@ OF_RUNS = {
     "an account that runs no more": "SELECT * FROM talkdesk.coverage_gaps WHERE account = 'account 06'",
     "all gaps": "SELECT * FROM talkdesk.coverage_gaps",
 }
-
-
-# One group: the great house is built once, by one of the workers.
-pytestmark = pytest.mark.xdist_group("great house")
 
 
 @pytest.fixture(scope="session")
