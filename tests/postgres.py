@@ -125,10 +125,10 @@ def drop_template(folder: Path) -> None:
 
 
 @contextmanager
-def clone(server: Server) -> Iterator[str]:
-    """The URL of a fresh, migrated database, which is dropped afterwards, whoever is connected."""
+def clone(server: Server, *, of: str | None = None) -> Iterator[str]:
+    """The URL of a fresh, migrated database, or a copy of that one; it is dropped afterwards, whoever is connected."""
     name = server.template.replace("template", uuid4().hex[:8])
-    _execute(server, "CREATE DATABASE {} TEMPLATE {}", name, server.template)
+    _execute(server, "CREATE DATABASE {} TEMPLATE {}", name, of or server.template)
     try:
         yield at(server.url, name)
     finally:
