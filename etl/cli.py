@@ -9,10 +9,9 @@ import logging
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -20,11 +19,12 @@ import click
 from etl import __version__
 from etl.commands import talk
 from etl.commands.help import EXIT_CODES, GET_HELP, Commands, WithSettings
-from etl.commands.options import Duration
+from etl.commands.options import Duration, account, account_names, common, only, options_of_all
+from etl.commands.promises import NOTHING
 from etl.commands.signals import Stop, on_signals, raise_stop, stop_on_signals
 from etl.commands.statement import WithSql, sql_from
 from etl.commands.streams import ReaderLeft, drop_answer, has_begun, open_streams
-from etl.commands.terminal import columns, print_json, told, use_color
+from etl.commands.terminal import columns, print_json, told
 from etl.errors import DONE, FOUND, DatabaseError, EtlError, Interrupted, NotWritten, UsageError, named
 
 if TYPE_CHECKING:
@@ -35,33 +35,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LIVE_SECONDS = 3.0
-
-NOTHING: dict[str, dict[str, Any]] = {
-    "sync": {
-        "run_id": None,
-        "warehouse": None,
-        "dry_run": False,
-        "accounts": {},
-        "skipped": [],
-        "rejected": 0,
-        "requests": 0,
-        "seconds": 0.0,
-        "stored_otherwise": {},
-        "traffic": {},
-    },
-    "status": {"warehouse": None, "citus": None, "accounts": {}, "stale": [], "found": []},
-    "verify": {"warehouse": None, "level": False, "differences": [], "compared": {}},
-    "check": {"warehouse": None, "ok": False, "items": []},
-    "accounts": {"warehouse": None, "accounts": {}},
-    "tables": {"tables": [], "functions": []},
-    "report": {"path": None, "bytes": 0, "accounts": [], "from": None, "to": None, "as_of": None},
-    "worker": {"synced": 0, "failed": 0, "skipped": 0, "seconds": 0.0},
-    "enqueue": {"enqueued": 0, "already": 0},
-    "dbt-sources": {"path": None, "accounts": [], "tables": 0, "yaml": None},
-    "failed-rows": {"account": None, "import_id": None, "filename": None, "columns": [], "rows": []},
-    "erase": {"dry_run": False, "values": 0, "accounts": {}, "still_at_source": []},
-}
-"""What `--json` promises of each command, if it failed before there was anything to say."""
 
 
 def main() -> int:
@@ -115,63 +88,10 @@ def _report_json(message: str, code: int, *, wants_json: bool) -> None:
             click.echo(json.dumps({**nothing, "outcome": outcome, "errors": [error]}))
 
 
-def _options_of_all(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the options that every command takes, and that may stand before its name, too."""
-    for option in (
-        click.option("--color", type=click.Choice(["auto", "always", "never"]), help="Colours; auto: at a terminal."),
-        click.option("--verbose", "-v", is_flag=True, help="Say more on stderr: settings, addresses, retries."),
-        click.option("--quiet", "-q", is_flag=True, help="Say only what went wrong."),
-        click.option("--json", "as_json", is_flag=True, help="Print exactly one JSON object on stdout."),
-    ):
-        command = option(command)
-    return command
-
-
-def _common(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the command with those options, wherever they stand."""
-
-    @wraps(command)
-    def merged(*, color: str | None, **given: Any) -> Any:
-        before = click.get_current_context().find_root().obj or {}
-        use_color(color or before.get("color") or "auto")
-        flags = {name: given[name] or before.get(name, False) for name in ("as_json", "quiet", "verbose")}
-        return command(**{**given, **flags})
-
-    return _options_of_all(merged)
-
-
 def _talk(*, quiet: bool, verbose: bool) -> None:
     from etl.config import log_format  # noqa: PLC0415
 
     talk.begin(quiet=quiet, verbose=verbose, form=log_format())
-
-
-def _account_names(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
-    """Complete the name of a configured account; whatever is wrong is said elsewhere."""
-    from etl import config  # noqa: PLC0415
-
-    logging.disable()
-    with suppress(Exception):
-        given = ctx.params.get("accounts") or ()
-        return [name for name in config.account_names() if name.startswith(incomplete.lower()) and name not in given]
-    return []
-
-
-def _account(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option(
-        "--account",
-        "accounts",
-        multiple=True,
-        metavar="NAME",
-        shell_complete=_account_names,
-        help="Only this account; may be repeated.",
-    )(command)
-
-
-def _only(command: Callable[..., Any]) -> Callable[..., Any]:
-    return click.option("--only", type=click.Choice(["imports", "case-fields", "users"]), help="Only this part.")(
-        command
-    )
 
 
 @click.group(
@@ -180,7 +100,7 @@ def _only(command: Callable[..., Any]) -> Callable[..., Any]:
     epilog=f"{GET_HELP}\n{EXIT_CODES}",
 )
 @click.version_option(__version__, prog_name="talkdesk-etl")
-@_options_of_all
+@options_of_all
 @click.pass_context
 def commands(ctx: click.Context, /, **given: Any) -> None:
     """Copy Talkdesk bulk imports, their records and errors, and case fields into Postgres, for ever.
@@ -196,10 +116,10 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
     "accounts",
     multiple=True,
     metavar="NAME",
-    shell_complete=_account_names,
+    shell_complete=account_names,
     help="Only this account (TALKDESK_ACCOUNT, or [accounts.NAME] of TALKDESK_ETL_CONFIG); may be repeated.",
 )
-@_only
+@only
 @click.option(
     "--from", "from_", metavar="WHEN", help="Backfill: imports created since this day, month, instant (UTC) or age."
 )
@@ -224,7 +144,7 @@ def commands(ctx: click.Context, /, **given: Any) -> None:
     help="Stop an account's run after so long (TALKDESK_ACCOUNT_LIMIT); the next goes on.",
 )
 @click.option("--accept-source", is_flag=True, help="Bind the accounts to the sources that are configured now.")
-@_common
+@common
 def sync(**arguments: Any) -> int:
     """Bring the warehouse level with the source."""
     _talk(quiet=arguments["quiet"], verbose=arguments["verbose"])
@@ -305,7 +225,7 @@ def _sync(arguments: dict[str, Any], options: "Options") -> "SyncOutcome":
 )
 @click.option("--citus", is_flag=True, help="Distribute the tables by account over the workers of a Citus coordinator.")
 @click.option("--worker", is_flag=True, help="Also make the queue of the workers, in a schema of its own.")
-@_common
+@common
 def migrate(
     *, sql: bool, since: str | None, citus: bool, worker: bool, as_json: bool, quiet: bool, verbose: bool
 ) -> int:
@@ -374,8 +294,8 @@ def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
 
 
 @commands.command(epilog=EXIT_CODES)
-@_account
-@_only
+@account
+@only
 @click.option(
     "--max-age",
     type=Duration(),
@@ -398,7 +318,7 @@ def _print_migration(since: str, *, as_json: bool, quiet: bool) -> None:
 @click.option(
     "--textfile", metavar="FILE", help="Also write metrics there, for the node exporter of Prometheus (.prom)."
 )
-@_common
+@common
 def status(
     *,
     accounts: tuple[str, ...],
@@ -452,7 +372,7 @@ def _write_metrics(connection: Any, found: Any, name: str) -> None:
     help="Form of the answer.",
 )
 @click.option("--bom", is_flag=True, help="With csv or tsv: begin with the mark by which Excel knows UTF-8.")
-@_common
+@common
 def query(
     *,
     sql: str | None,
@@ -477,7 +397,7 @@ def query(
 
 @commands.command()
 @click.argument("name", metavar="[NAME]", required=False)
-@_common
+@common
 def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """List the warehouse's tables, views and functions; with NAME, the columns of one."""
     _talk(quiet=quiet, verbose=verbose)
@@ -493,7 +413,7 @@ def tables(*, name: str | None, as_json: bool, quiet: bool, verbose: bool) -> in
 
 @commands.command(name="dbt-sources")
 @click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
-@_common
+@common
 def dbt_sources(*, out: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Write a sources.yml for dbt: all tables and views, their keys, and how fresh they are by the runs."""
     _talk(quiet=quiet, verbose=verbose)
@@ -512,7 +432,7 @@ def dbt_sources(*, out: str | None, as_json: bool, quiet: bool, verbose: bool) -
 
 
 @commands.command()
-@_account
+@account
 @click.option("--from", "from_", metavar="WHEN", help="Imports created since this day, month, instant or age: 30d.")
 @click.option(
     "--to", metavar="WHEN", help="Imports created until the end of this day or month, or before this instant."
@@ -521,7 +441,7 @@ def dbt_sources(*, out: str | None, as_json: bool, quiet: bool, verbose: bool) -
 @click.option(
     "--out", metavar="FILE", default="talkdesk-report.html", show_default=True, help="Where to write it; - is stdout."
 )
-@_common
+@common
 def report(
     *,
     accounts: tuple[str, ...],
@@ -555,9 +475,9 @@ def report(
 
 @commands.command(epilog=EXIT_CODES)
 @click.option("--column", required=True, metavar="NAME", help="Column of the records in which the values are sought.")
-@_account
+@account
 @click.option("--dry-run", is_flag=True, help="Count what would be erased, and write nothing.")
-@_common
+@common
 def erase(*, column: str, accounts: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Erase what tells of a person: the values, one a line, are read from stdin."""
     _talk(quiet=quiet, verbose=verbose)
@@ -588,10 +508,10 @@ def erase(*, column: str, accounts: tuple[str, ...], dry_run: bool, as_json: boo
 
 @commands.command(name="failed-rows")
 @click.argument("name", metavar="IMPORT")
-@click.option("--account", metavar="NAME", shell_complete=_account_names, help="The account, where several have it.")
+@click.option("--account", metavar="NAME", shell_complete=account_names, help="The account, where several have it.")
 @click.option("--errors", is_flag=True, help="Append error_code, error_message and error_field.")
 @click.option("--out", metavar="FILE", help="Write it there instead of to stdout.")
-@_common
+@common
 def failed_rows(
     *, name: str, account: str | None, errors: bool, out: str | None, as_json: bool, quiet: bool, verbose: bool
 ) -> int:
@@ -614,14 +534,14 @@ def failed_rows(
 
 
 @commands.command(cls=WithSettings, epilog=EXIT_CODES)
-@_account
-@_only
+@account
+@only
 @click.option(
     "--deep",
     is_flag=True,
     help="Name each record and column that differs, and look for damage in what the source no longer has.",
 )
-@_common
+@common
 def verify(
     *, accounts: tuple[str, ...], only: str | None, deep: bool, as_json: bool, quiet: bool, verbose: bool
 ) -> int:
@@ -643,9 +563,9 @@ def verify(
 
 
 @commands.command(cls=WithSettings)
-@_account
-@_only
-@_common
+@account
+@only
+@common
 def check(*, accounts: tuple[str, ...], only: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Try everything that a first sync needs, and say per item what is wrong and what to do."""
     _talk(quiet=quiet, verbose=verbose)
@@ -662,7 +582,7 @@ def check(*, accounts: tuple[str, ...], only: str | None, as_json: bool, quiet: 
 
 
 @commands.group(invoke_without_command=True, epilog=EXIT_CODES)
-@_common
+@common
 def accounts(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """List the accounts that are configured or stored; rename or forget one in the warehouse."""
     ctx = click.get_current_context()
@@ -686,9 +606,9 @@ def accounts(*, as_json: bool, quiet: bool, verbose: bool) -> int:
 
 
 @accounts.command()
-@click.argument("old", metavar="OLD", shell_complete=_account_names)
+@click.argument("old", metavar="OLD", shell_complete=account_names)
 @click.argument("new", metavar="NEW")
-@_common
+@common
 def rename(*, old: str, new: str, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Give all that is stored of an account another name; refused while a sync of it is at work."""
     _talk(quiet=quiet, verbose=verbose)
@@ -715,9 +635,9 @@ def rename(*, old: str, new: str, as_json: bool, quiet: bool, verbose: bool) -> 
 
 
 @accounts.command()
-@click.argument("name", metavar="NAME", shell_complete=_account_names)
+@click.argument("name", metavar="NAME", shell_complete=account_names)
 @click.option("--yes", is_flag=True, help="Do it; without this, only what would go is said.")
-@_common
+@common
 def forget(*, name: str, yes: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Delete all that is stored of an account, for good; refused while a sync of it is at work."""
     _talk(quiet=quiet, verbose=verbose)
@@ -747,7 +667,7 @@ def forget(*, name: str, yes: bool, as_json: bool, quiet: bool, verbose: bool) -
 @commands.command(epilog=EXIT_CODES)
 @click.argument("action", type=click.Choice(["url", "dump", "restore", "stop"]))
 @click.argument("file", required=False)
-@_common
+@common
 def embedded(*, action: str, file: str | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Reach the embedded database: its url for a client, dump FILE, restore FILE (- is a stream), stop.
 
@@ -815,7 +735,7 @@ def embedded(*, action: str, file: str | None, as_json: bool, quiet: bool, verbo
     metavar="FAULT",
     help="Misbehave, e.g. 503=empty,times=3,path=/records; may be repeated.",
 )
-@_common
+@common
 def sandbox(*, live: bool, as_json: bool, quiet: bool, verbose: bool, **options: Any) -> None:
     """Serve a local stand-in for the Talkdesk API, with invented data."""
     _talk(quiet=quiet, verbose=verbose)
@@ -849,7 +769,7 @@ def _require_extra(extra: str, *modules: str) -> None:
     metavar="AGE",
     help="Accounts are due when their last run began longer ago; without it 1h.",
 )
-@_common
+@common
 def worker(*, jobs: int | None, due: timedelta | None, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Sync what is due or was enqueued, beside other machines, until stopped."""
     _talk(quiet=quiet, verbose=verbose)
@@ -874,11 +794,11 @@ def _print_worked(worked: dict[str, Any], *, as_json: bool, quiet: bool) -> None
 
 
 @commands.command()
-@_account
+@account
 @click.option("--from", "from_", metavar="WHEN", help="A backfill: imports created since this day, month or instant.")
 @click.option("--to", metavar="WHEN", help="A backfill: until the end of this day or month, or before this instant.")
 @click.option("--full", is_flag=True, help="Fetch the records of every listed import again.")
-@_common
+@common
 def enqueue(
     *,
     accounts: tuple[str, ...],
@@ -907,7 +827,7 @@ def enqueue(
 
 
 @commands.command()
-@_common
+@common
 def demo(*, as_json: bool, quiet: bool, verbose: bool) -> int:
     """Sync a local sandbox into an embedded Postgres and show the result; nothing to configure."""
     _talk(quiet=quiet or not verbose, verbose=verbose)

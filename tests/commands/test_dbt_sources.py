@@ -7,8 +7,8 @@ import pytest
 import yaml
 from sqlalchemy import Connection
 
-from etl import cli
 from etl.commands.dbt_sources import read_sources
+from etl.commands.promises import NOTHING
 from etl.commands.tables import describe_all
 from etl.config import Configured
 from etl.warehouse.tables import metadata
@@ -87,4 +87,4 @@ def test_where_it_goes(database_url: str, tmp_path: Path) -> None:
 
     assert here["yaml"] == file.read_text(encoding="utf-8")
     assert (str(file), None) == (there["path"], there["yaml"])
-    assert cli.NOTHING["dbt-sources"].keys() == here.keys() == there.keys()
+    assert NOTHING["dbt-sources"].keys() == here.keys() == there.keys()

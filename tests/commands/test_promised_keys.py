@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
-from etl import cli
 from etl.commands.check import Checks
 from etl.commands.erase import Erasure
+from etl.commands.promises import NOTHING
 from etl.commands.report import Written
 from etl.commands.status import Asked, Status
 from etl.fleet.enqueueing import Enqueued
@@ -31,13 +31,13 @@ def test_promised_keys(command: str) -> None:
     """The command line knows them by heart: where a signal ends it, the types may be half loaded."""
     said = ANSWERS[command].to_json()
 
-    assert said.keys() - {"outcome", "errors"} == cli.NOTHING[command].keys()
+    assert said.keys() - {"outcome", "errors"} == NOTHING[command].keys()
 
 
 def test_promised_keys_of_a_fleet() -> None:
-    assert Worked().to_json().keys() == cli.NOTHING["worker"].keys()
-    assert {*Enqueued._fields} == cli.NOTHING["enqueue"].keys()
+    assert Worked().to_json().keys() == NOTHING["worker"].keys()
+    assert {*Enqueued._fields} == NOTHING["enqueue"].keys()
 
 
 def test_promised_keys_of_a_page(connection: Connection) -> None:
-    assert Written("a page", 1, read_report(connection, PageAsked())).to_json().keys() == cli.NOTHING["report"].keys()
+    assert Written("a page", 1, read_report(connection, PageAsked())).to_json().keys() == NOTHING["report"].keys()

@@ -9,8 +9,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Connection
 
 from etl import errors
-from etl.cli import NOTHING, commands
+from etl.cli import commands
 from etl.commands.help import EXAMPLES, EXIT_CODES
+from etl.commands.promises import NOTHING
 from etl.commands.tables import Description, read_table, read_tables
 from etl.config.described import described
 
