@@ -359,3 +359,14 @@ def test_json_keys() -> None:
 
     assert {"warehouse", "ok", "items"} == set(found)
     assert {"what", "ok", "message"} == set(found["items"][0])
+
+
+def test_users_are_tried_where_they_are_wanted(settings: pytest.MonkeyPatch, sandbox: Sandbox) -> None:
+    """And their scope is named where it is lacking."""
+    settings.setenv("TALKDESK_USERS", "names")
+    assert "acme: users" in {item.what for item in checked().items if item.ok}
+
+    sandbox.faults.use("scope=bulk-imports:read case-fields-public:read")
+    failed = failures(checked())
+    assert {"acme: scopes", "acme: users"} == set(failed)
+    assert all("users:read" in message for message in failed.values())

@@ -4,6 +4,7 @@ import subprocess
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 from pydantic import SecretStr
 
@@ -175,3 +176,14 @@ def test_a_dry_run_ages_nothing(acme: Account) -> None:
     acme.changes["record_keep_days"] = 1
     acme.sync(dry_run=True)
     assert before == acme.everything()
+
+
+def test_a_sync_is_at_work(people: Account) -> None:
+    """Nothing is erased beside it: a 7, and everything is as it was."""
+    before = source_data(people)
+    with psycopg.connect(people.url) as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended('talkdesk-etl acme', 0))")
+        found = erased(people)
+
+    assert (7, {}) == (found.exit_code, found.accounts)
+    assert before == source_data(people)

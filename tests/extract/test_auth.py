@@ -316,3 +316,13 @@ def test_stop(server: ScriptedServer, when: Callable[[], None]) -> None:
     with pytest.raises(Interrupted):
         tools.provider.token()
     assert time.monotonic() - begun < 1
+
+
+def test_the_users_scope_may_be_what_is_refused(server: ScriptedServer) -> None:
+    """A bare 401 may mean a scope that is minutes old: all but that one is asked for, and what is lacking is known."""
+    server.steps[TOKEN_PATH] = [reply(401, {"error": "invalid_client"}), token(scope=None)]
+    provider = Tools(server, users="keep").provider
+
+    assert "token-1" == provider.token()
+    assert ["users:read" in form(server, number)["scope"] for number in range(2)] == [True, False]
+    assert {"users:read"} == provider.missing_scopes

@@ -196,3 +196,16 @@ def test_files_hold_what_drivers_leave_alone(file: Path) -> None:
     assert [] == list(text(content)._bindparams)
     assert f"talkdesk.{file.stem}" in first
     assert all(comment.startswith("COMMENT ON ") for comment in comments)
+
+
+def test_where_records_came_from_is_carried(database_url: str) -> None:
+    """Until 0009 there was nowhere else to have them from; an import without any has no source."""
+    turn(database_url, command.downgrade, "0008")
+    with psycopg.connect(database_url) as connection:
+        connection.execute(IMPORT, ["acme", "i1"])
+        connection.execute("UPDATE talkdesk.imports SET records_loaded = 3")
+        connection.execute(IMPORT, ["acme", "i2"])
+    turn(database_url, command.upgrade, "0009")
+
+    asked = "SELECT import_id, records_source FROM talkdesk.imports ORDER BY 1"
+    assert [("i1", "records"), ("i2", None)] == rows(database_url, asked)

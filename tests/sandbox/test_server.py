@@ -137,3 +137,12 @@ def test_signals_end_the_command(pytestconfig: pytest.Config, number: signal.Sig
 
     assert time.monotonic() - started < 1
     assert (0, "") == (process.returncode, rest)
+
+
+@pytest.mark.parametrize("without", [False, True])
+def test_without_links_to_records(without: bool) -> None:  # noqa: FBT001 - of the sandbox
+    """An error file is left, and so it is on the command line."""
+    with running(imports=1, no_records_link=without) as sandbox:
+        ((item,),) = Caller(sandbox).get("/bulk-imports/users").json()["_embedded"].values()
+
+    assert without == ("records" not in item["_links"])

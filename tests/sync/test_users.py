@@ -1,5 +1,6 @@
 """The account's users: off by default, as names alone or whole, with their history, and what imports did to them."""
 
+import json
 import logging
 import threading
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,8 @@ import pytest
 from etl.sandbox.faults import answers as faulty
 from etl.verify import verify_accounts
 from tests.account import Account, changed, changes
+from tests.commands.command import Command
+from tests.commands.conftest import settings
 
 ADA: dict[str, Any] = {
     "id": "u1",
@@ -243,3 +246,33 @@ def test_clocks_of_the_source_do_not_matter(people: Account, age: timedelta) -> 
     people.sync()
 
     assert ["name"] == [row["column_name"] for row in people.rows(CHANGES, import_id)]
+
+
+# Lists that say little, and clients that may little
+
+
+def test_a_list_that_counts_its_pages_alone(people: Account) -> None:
+    """Where the last pages are lost and only their number is said, nobody is removed."""
+    people.sync()
+    page = {"page": 1, "per_page": 50, "total_pages": 3, "_embedded": {"users": [ADA]}}
+    people.sandbox.faults.add(faulty.answer(json.dumps(page).encode()), path="^/users")
+    outcome = people.sync()
+
+    assert (8, [], False) == (
+        outcome.exit_code,
+        people.column(REMOVED),
+        outcome.accounts[0].resources["users"].complete,
+    )
+    assert "1 pages were read, twice, but the source says 3 pages" in outcome.failures[0].message
+
+
+@pytest.mark.parametrize("how", ["a window", "off"])
+def test_only_users_where_there_are_none(people: Account, how: str) -> None:
+    """Wrong use, said before anything is asked for."""
+    variables = settings(people) | {"TALKDESK_USERS": "off" if how == "off" else "keep"}
+    window = ["--from", "2026-03-01"] if how == "a window" else []
+    said = Command(variables)("sync", "--only", "users", *window)
+
+    assert (2, 1) == (said.code, len(said.err.splitlines()))
+    assert ("--only users" if window else "TALKDESK_USERS") in said.err
+    assert not people.sandbox.requests

@@ -105,6 +105,20 @@ def test_damaged_import(account: Account) -> None:
     assert "secret.csv" not in str(verification.to_json())
 
 
+def test_damaged_user(account: Account) -> None:
+    """A changed column is named, and nobody; one that was taken away is missing."""
+    account.changes["users"] = "keep"
+    account.sync()
+    one, other = account.column("SELECT user_id FROM talkdesk.users ORDER BY 1 LIMIT 2")
+    account.change("UPDATE talkdesk.users SET name = 'Planted' WHERE user_id = %s", one)
+    account.change("DELETE FROM talkdesk.users WHERE user_id = %s", other)
+    verification = verify(account)
+
+    told = {(each.resource, each.key, each.column, each.kind) for each in verification.differences}
+    assert {("users", one, "name", "different"), ("users", other, None, "missing")} == told
+    assert "Planted" not in str(verification.to_json())
+
+
 def test_moved_import(account: Account) -> None:
     """What the source changed since the last sync is no damage."""
     import_id = running_import(account)
