@@ -4,7 +4,8 @@ The house, from the front door down; a room imports only from those below it (an
 
     cli.py          arguments in, one answer out, an exit code
     commands/       a file for each command that is not a sync: check, query, status, …, and the demo
-    sync/           pipeline (the story) · run (one account's run) · accounts (all of them) · outcome
+    fleet/          the same over many machines: a queue and its workers, by Procrastinate
+    sync/           pipeline (the story) · run (one account's run) · accounts (all of them) · turns · outcome
     verify/         the same reading held against what is stored, and nothing written
     report/         the page: figures and tables, made of the warehouse alone
     reading/        the one room that knows extract and transform; when a listing is whole, what is gone

@@ -6,8 +6,8 @@ end anywhere, and the next one goes on from there. All that has to be guarded is
 is done twice or left out by a lost connection, and that the ledger says what is true.
 
 THE LOCK is an advisory lock of the session (session.py): it is free as soon as the session ends, whatever ended it,
-and no cleaning up is needed. A sync waits for it two seconds at most, and then leaves (7) without a row. It is worth
-nothing
+and no cleaning up is needed. A sync waits for it two seconds at most, and then leaves (7) without a row; one that has
+other accounts to sync does not wait, and looks under the lock whether the account is still due. It is worth nothing
 where sessions are shared, so a pooler in transaction mode is refused before anything is locked (pooling.py), and each
 transaction begins by asking which process serves it (connections.py): not the one that holds the lock, no work.
 
