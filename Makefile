@@ -12,7 +12,7 @@ export PIP_ROOT_USER_ACTION := ignore
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test test-integrations check lint sql-lint format audit sandbox bench bench-peers simulate lock clean
+.PHONY: help run test test-integrations check lint sql-lint format audit sandbox bench bench-peers simulate picture lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -69,6 +69,9 @@ simulate: .venv/.dev ## how old copies get with many accounts: renews the tables
 	@$(IN)python -m tests.simulate $(ARGS)
 
 # The extra `demo` is left out: it names this project itself, which would put this folder's path into the lock.
+picture: .venv/.dev ## what make run prints, as the picture in the README
+	@$(IN)python -m tests.docs.picture
+
 lock: .venv/.dev ## renew requirements-dev.lock; ARGS=--upgrade takes the newest versions
 	CUSTOM_COMPILE_COMMAND="make lock" $(IN)python -m piptools compile --quiet --strip-extras --no-emit-options \
 	    --extra embedded --extra sandbox --extra report --extra dev --output-file requirements-dev.lock pyproject.toml $(ARGS)

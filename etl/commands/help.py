@@ -26,7 +26,7 @@ Exit codes:
 WIDTH = 100
 
 GET_HELP = f"""
-Questions and faults: {ISSUES}. What the tables mean stands in the README.
+Questions and faults: {ISSUES}. What the tables mean: talkdesk-etl tables.
 """
 
 EXAMPLES: dict[str, dict[str, str]] = {

@@ -1,4 +1,4 @@
-"""Describing the settings: help and the README's table are made from what the models say of each."""
+"""Describing the settings: help and docs/reference/settings.md are made from what the models say of each."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -288,7 +288,7 @@ def test_a_role_that_may_not_take_its_time(acme: Account) -> None:
 
 
 def test_a_role_that_may_write(acme: Account) -> None:
-    """The rights of the README are enough, whatever else is set for the role."""
+    """The rights of the documents are enough, whatever else is set for the role."""
     odd = (
         "idle_session_timeout = 200",
         "lock_timeout = 1",

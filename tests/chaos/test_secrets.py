@@ -86,10 +86,8 @@ def sandbox() -> Iterator[Sandbox]:
 
 @contextmanager
 def roles(url: str) -> Iterator[dict[str, str]]:
-    """The database's URL for each role of the README, which has the rights listed there and no other."""
-    (grants,) = re.findall(
-        r"## Rights in the database.*?```sql\n(.*?)```", (CHECKOUT / "README.md").read_text(), re.DOTALL
-    )
+    """The database's URL for each role of the documents, which has the rights listed there and no other."""
+    (grants,) = re.findall(r"```sql\n(.*?)```", (CHECKOUT / "docs" / "how-to" / "rights.md").read_text(), re.DOTALL)
     names = {role: f"{role}_{uuid4().hex[:8]}" for role in ROLES}
     for known, name in names.items():
         grants = grants.replace(known, name)
@@ -512,7 +510,7 @@ def drop_people_elsewhere(world: World) -> None:
 
 
 def test_the_loader_needs_no_more_rights(program: Program, sandbox: Sandbox) -> None:
-    """With the rights that the README lists a sync does all that it ever does."""
+    """With the rights that the documents list a sync does all that it ever does."""
     assert PARTLY_DONE == program("sync").code
     sandbox.world.forget(sandbox.world.imports()[-1].id)
     sandbox.world.remove_field("drop_down1")

@@ -124,7 +124,7 @@ def test_world_goes_on(pause: timedelta) -> None:
 
 
 def test_world_of_the_first_demo() -> None:
-    """A warehouse that knows other imports alone is at the beginning; the README asks for a file of its own."""
+    """A warehouse that knows other imports alone is at the beginning; the documents ask for a file of its own."""
     world = demo_world({"another": NOW}, now=NOW)
 
     assert items(World(now=NOW.replace(microsecond=0))).items() <= items(world).items()

@@ -17,6 +17,7 @@ from etl.sandbox import running
 from etl.sync.accounts import Call, sync_accounts
 from etl.sync.run import Options
 from etl.warehouse import connections
+from etl.warehouse.embedded import binaries
 from tests import postgres
 from tests.docs import quick
 
@@ -44,7 +45,13 @@ class Shell:
 
     def __call__(self, script: str, variables: dict[str, str], folder: Path) -> "subprocess.CompletedProcess[str]":
         """What a script came to that ends with the first command that fails."""
-        known = {"PATH": f"{self.path}:/usr/bin:/bin", "HOME": str(folder), "COLUMNS": "100", "LC_ALL": "C.UTF-8"}
+        clients = next(binaries.installed()).folder
+        known = {
+            "PATH": f"{self.path}:/usr/bin:/bin:{clients}",
+            "HOME": str(folder),
+            "COLUMNS": "100",
+            "LC_ALL": "C.UTF-8",
+        }
         return subprocess.run(
             ["/bin/bash", "-euo", "pipefail", "-c", script],
             env=known | variables,

@@ -13,7 +13,7 @@ from tests.account import Account
 from tests.commands.conftest import settings
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "schedule-and-monitor.md").read_text(encoding="utf-8")
 CRONTAB = (ROOT / "docs" / "integrations" / "cron" / "talkdesk-etl").read_text(encoding="utf-8")
 PROGRAM = Path(sys.executable).with_name("talkdesk-etl")
 LINE = re.compile(r"^ *(?:[\d*/,-]+ +){5}(?P<command>.+)$", re.MULTILINE)
@@ -35,7 +35,7 @@ def folder(acme: Account, tmp_path: Path) -> Path:
     return place
 
 
-@pytest.mark.parametrize("page", [README, CRONTAB], ids=["the README's", "the file for cron.d"])
+@pytest.mark.parametrize("page", [PAGE, CRONTAB], ids=["the page's", "the file for cron.d"])
 def test_the_lines(acme: Account, folder: Path, page: str) -> None:
     """In /etc/cron.d a user's name stands before the command, and paths are absolute."""
     link = folder.parent / "etc"

@@ -1,4 +1,4 @@
-"""The README's grants: enough for a reader and a loader, and no more."""
+"""The grants of the documents: enough for a reader and a loader, and no more."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,11 @@ from etl.commands.status import read_status
 from etl.commands.tables import read_tables
 from etl.errors import EtlError
 from etl.warehouse.opening import read_only
-from tests.docs.test_readme import GRANTS, QUESTIONS
+from tests.docs import pages
+
+HOW_TO = pages.ROOT / "docs" / "how-to"
+[GRANTS] = [block.text for block in pages.blocks(HOW_TO / "rights.md", "sql")]
+QUESTIONS = [block.text for block in pages.blocks(HOW_TO / "ask-with-sql.md", "sql")]
 
 EVERYTHING = (
     "SELECT * FROM import_history",
@@ -36,7 +40,7 @@ WITHHELD = """
 
 
 class Roles(NamedTuple):
-    """The warehouse as two strangers see it, to whom nothing was granted but what the README says."""
+    """The warehouse as two strangers see it, to whom nothing was granted but what the page says."""
 
     loader: str
     reader: str

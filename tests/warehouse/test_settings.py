@@ -77,7 +77,7 @@ def server(request: pytest.FixtureRequest, session_folder: Path) -> postgres.Ser
 
 @pytest.fixture
 def house(server: postgres.Server) -> Iterator[House]:
-    """A migrated database; the role may do there what the README grants, and migrate elsewhere."""
+    """A migrated database; the role may do there what the documents grant, and migrate elsewhere."""
     with postgres.clone(server) as url:
         name = f"house_{uuid4().hex[:8]}"
         with psycopg.connect(url, autocommit=True) as owner:

@@ -41,7 +41,7 @@ def demo_world(known: Mapping[str, datetime], *, now: datetime) -> World:
 
 
 def _begun(now: datetime) -> World:
-    """Return a new world with what the README's questions ask for: a file `agents.csv` of which some rows failed."""
+    """Return a new world with what the documents' questions ask for: a file `agents.csv` of which some rows failed."""
     world = World(now=now)
     world.add_import(
         id=hex_id(Random("agents")),  # noqa: S311 - see above
