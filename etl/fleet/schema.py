@@ -52,9 +52,11 @@ def revision(connection: Connection) -> str | None:
 
 
 def require_queue(connection: Connection) -> None:
-    """Raise unless the queue is there, at the installed version."""
+    """Raise unless the queue is there, at the installed version, and this role may work with it."""
     if revision(connection) != _migrations()[-1].stem:
         raise DatabaseError(NOT_THERE)
+    if (lacking := connection.scalar(statement("lacking_in_queue"))) is not None:
+        raise DatabaseError(f"the role lacks a right: {lacking}")
 
 
 def _migrations() -> list[Path]:

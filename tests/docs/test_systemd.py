@@ -16,9 +16,9 @@ pytestmark = pytest.mark.skipif(ANALYZE is None, reason="no systemd-analyze is t
 
 @pytest.fixture
 def units(tmp_path: Path) -> list[Path]:
-    """Service and timer, with a program that is there."""
+    """Service, timer and worker, with a program that is there."""
     copies = []
-    for name in ("talkdesk-etl.service", "talkdesk-etl.timer"):
+    for name in ("talkdesk-etl.service", "talkdesk-etl.timer", "talkdesk-etl-worker.service"):
         text = (FOLDER / name).read_text(encoding="utf-8")
         (tmp_path / name).write_text(text.replace(PROGRAM, "/bin/true"), encoding="utf-8")
         copies.append(tmp_path / name)
@@ -37,17 +37,19 @@ def test_systemd_understands_every_line(units: list[Path]) -> None:
 
 def test_little_is_left_to_expose(units: list[Path]) -> None:
     """In systemd's own figure, from 0 to 10."""
-    found = re.search(r"exposure level for \S+: ([\d.]+)", analyze("security", "--offline=true", units[0]))
+    for unit in (units[0], units[2]):
+        found = re.search(r"exposure level for \S+: ([\d.]+)", analyze("security", "--offline=true", unit))
 
-    assert found is not None
-    assert float(found[1]) < 2
+        assert found is not None
+        assert float(found[1]) < 2
 
 
 def test_secrets_are_credentials_and_a_busy_account_is_no_failure(units: list[Path]) -> None:
-    service, timer = (unit.read_text(encoding="utf-8") for unit in units)
+    service, timer, worker = (unit.read_text(encoding="utf-8") for unit in units)
 
     assert {"client-secret", "database-url"} == set(re.findall(r"^LoadCredential=([\w-]+):", service, re.MULTILINE))
     given = re.findall(r"^Environment=(\w+)=%d/", service, re.MULTILINE)
     assert {"TALKDESK_CLIENT_SECRET_FILE", "DATABASE_URL_FILE"} == set(given)
     assert "SuccessExitStatus=7" in service
     assert "Persistent=true" in timer
+    assert {"accounts", "database-url"} == set(re.findall(r"^LoadCredential=([\w-]+):", worker, re.MULTILINE))

@@ -6,11 +6,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
 
 from etl.commands import fleet as commands
 from etl.config import Configured
@@ -139,6 +141,22 @@ def test_whoever_may_not_look(queue: Account) -> None:
             assert None is read_queue(connection)
     finally:
         queue.command(f"DROP ROLE {role}")
+
+
+def test_a_role_without_rights(queue: Account) -> None:
+    """It is told the statements that give them, and with these it works."""
+    role = f"worker_{threading.get_ident()}"
+    queue.command(f"CREATE ROLE {role} LOGIN; GRANT ALL ON SCHEMA talkdesk TO {role}")
+    queue.command(f"GRANT ALL ON ALL TABLES IN SCHEMA talkdesk TO {role}")
+    try:
+        url = str(make_url(queue.url).set(username=role).render_as_string(hide_password=False))
+        ask = partial(commands.enqueue, url, [Configured(name="a")], None, full=False, stop=threading.Event())
+        with pytest.raises(DatabaseError, match="lacks a right: GRANT USAGE ON SCHEMA procrastinate") as caught:
+            ask()
+        queue.command(str(caught.value).partition(": ")[2])
+        assert {"enqueued": 1, "already": 0} == ask()
+    finally:
+        queue.command(f"DROP OWNED BY {role}; DROP ROLE {role}")
 
 
 def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,6 +40,13 @@ def bare_environment(tmp_path: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
 
 
+def said_by(variables: dict[str, str], *command: str | Path) -> str:
+    """What a command said on stdout that ended well."""
+    done = subprocess.run(list(map(str, command)), env=variables, capture_output=True, text=True, check=False)
+    assert 0 == done.returncode, done.stdout + done.stderr
+    return done.stdout
+
+
 def several_accounts(acme: Account, folder: Path, *names: str) -> dict[str, str]:
     """The variables by which the program finds these accounts, all of the same source, and their warehouse."""
     file = folder / "accounts.toml"

@@ -1,6 +1,5 @@
 """The DAG for Airflow 3, run by Airflow itself against a sandbox and a real warehouse."""
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.account import Account
-from tests.integrations.conftest import several_accounts
+from tests.integrations.conftest import said_by, several_accounts
 
 FOLDER = Path(__file__).parents[2] / "docs" / "integrations" / "airflow"
 RUN = """
@@ -42,20 +41,10 @@ def run(
     }
 
     def once() -> str:
-        done = subprocess.run(
-            [str(programs / "python"), "-c", RUN, str(FOLDER)],
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert 0 == done.returncode, done.stdout + done.stderr
-        return next(line for line in done.stdout.splitlines() if line.startswith("STATES"))
+        said = said_by(variables, programs / "python", "-c", RUN, FOLDER)
+        return next(line for line in said.splitlines() if line.startswith("STATES"))
 
-    made = subprocess.run(
-        [str(programs / "airflow"), "db", "migrate"], env=variables, capture_output=True, text=True, check=False
-    )
-    assert 0 == made.returncode, made.stderr
+    said_by(variables, programs / "airflow", "db", "migrate")
     return once
 
 

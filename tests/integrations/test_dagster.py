@@ -1,7 +1,6 @@
 """The assets for Dagster, materialized by Dagster itself against a sandbox and a real warehouse."""
 
 import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,15 +47,8 @@ def run(
     }
 
     def once() -> Any:
-        done = subprocess.run(
-            [str(programs / "python"), "-c", RUN, str(FOLDER)],
-            env=variables,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert 0 == done.returncode, done.stdout + done.stderr
-        line = next(line for line in done.stdout.splitlines() if line.startswith("ANSWER"))
+        said = said_by(variables, programs / "python", "-c", RUN, FOLDER)
+        line = next(line for line in said.splitlines() if line.startswith("ANSWER"))
         return json.loads(line.removeprefix("ANSWER"))
 
     return once
