@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from tests.account import Account
-from tests.integrations.conftest import several_accounts
+from tests.integrations.conftest import said_by, several_accounts
 
 FOLDER = Path(__file__).parents[2] / "docs" / "integrations" / "dagster"
 RUN = """
