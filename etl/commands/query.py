@@ -3,7 +3,7 @@
 Postgres judges the statement, never we its text: it runs in a read-only transaction whose mode can no longer
 be changed, over the protocol that takes a single statement, and only if Postgres says that it returns rows,
 which COPY, DO, SET and COMMIT do not; and it is rolled back. What functions do beside the tables is not covered: a
-superuser reaches the server's files, other backends, dblink. docs/how-to/rights.md has those of a reader.
+superuser reaches the server's files, other backends, dblink. docs/how-to/rights.md has a role that only reads.
 """
 
 import html

@@ -79,6 +79,12 @@ def page(title: str, *parts: str) -> str:
 
 # Commands
 
+COMMON = """\
+They stand before or behind a command's name. stdout is the answer, stderr is the talk; no command asks a question.
+The shell completes commands, options and the names of accounts after
+`eval "$(_TALKDESK_ETL_COMPLETE=bash_source talkdesk-etl)"` (`zsh_source`; in fish
+`_TALKDESK_ETL_COMPLETE=fish_source talkdesk-etl | source`)."""
+
 
 def commands_page() -> str:
     """Every command with its options and examples."""
@@ -87,7 +93,7 @@ def commands_page() -> str:
         ("command", "what it does"), ((f"[`{name}`](#{name})", _paragraph(commands.commands[name])) for name in names)
     )
     common = table(("option of every command", "meaning"), _options(commands, only=EVERYWHERE))
-    return page("Commands", index, common, *(_command(name, commands.commands[name]) for name in names))
+    return page("Commands", index, common, COMMON, *(_command(name, commands.commands[name]) for name in names))
 
 
 def _command(name: str, command: click.Command) -> str:
@@ -137,6 +143,9 @@ def settings_page() -> str:
         "with the nearest one.",
         "In `.env` stands a `NAME=value` a line. Values are taken as written, `$` and ` #` included; quotes around "
         "a whole value are taken off; a line that begins with `#` is a comment. It may be a pipe: it is read once.",
+        "Summary, `status`, `check`, `verify` and their `--json` name the warehouse (`host/database`, or `embedded` "
+        "and its folder); where a real account goes into the embedded one because `DATABASE_URL` is not set, stderr "
+        "says so.",
         table(("variable", "meaning", "default"), rows),
     )
 
