@@ -1,5 +1,6 @@
 """Writing docs/reference/ from the program: what it says of itself is the only source of these pages."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -67,9 +68,12 @@ MEANINGS = {
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of Markdown."""
     lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(
-        "| " + " | ".join(cell.replace("|", r"\|").replace("\n", " ") for cell in line) + " |" for line in lines
-    )
+    return "\n".join("| " + " | ".join(map(_cell, line)) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    inert = text if text.startswith("`") else re.sub(r"<(?=\w)", r"\<", text)
+    return inert.replace("|", r"\|").replace("\n", " ")
 
 
 def page(title: str, *parts: str) -> str:
