@@ -6,9 +6,13 @@ from sqlalchemy import Connection, func, select
 
 from etl.errors import UsageError
 from etl.warehouse.connections import open_engine
+from etl.warehouse.migrating import migrations_folder
 from etl.warehouse.sql import statement
 from etl.warehouse.sqlstates import translated
 from etl.warehouse.tables import LEDGER, metadata
+
+HEALTH = "versions/0012_history/sync_health.sql"
+"""Where the view stands as the newest migration makes it."""
 
 NO_CITUS = (
     "--citus: this database has no Citus: on the coordinator, CREATE EXTENSION citus in it, and add the workers with "
@@ -42,6 +46,7 @@ def distribute(url: str, *, is_asked: bool) -> list[str]:
             return []
         with connection.begin():
             done = _distribute(connection)
+            _keep_ledger_here(connection)
         with connection.begin():  # the rows on the workers are the ones that are read; nobody would erase the others
             for name in done:
                 connection.execute(select(func.truncate_local_data_after_distributing_table(name)))
@@ -55,6 +60,15 @@ def _distribute(connection: Connection) -> list[str]:
         beside = table.beside or ("none" if table is todo[0] else todo[0].name)
         connection.execute(select(func.create_distributed_table(table.name, "account", "hash", beside)))
     return [table.name for table in todo]
+
+
+def _keep_ledger_here(connection: Connection) -> None:
+    """Have the view that reads the ledger beside distributed tables read it by itself: the workers have none.
+
+    Left to inline it, a coordinator sends the questions for the ledger along to the workers, or refuses.
+    """
+    view = (migrations_folder() / HEALTH).read_text(encoding="utf-8").partition(";\n")[0]
+    connection.exec_driver_sql(view.replace("AS NOT MATERIALIZED (", "AS MATERIALIZED ("))
 
 
 def cluster(connection: Connection) -> Cluster | None:

@@ -17,13 +17,14 @@ def _statements(file: Path) -> Iterator[str]:
 
 
 def upgrade() -> None:
-    for name in ("import_history", "sync_health"):
+    for name in ("import_history", "synced_accounts", "sync_health"):
         for statement in _statements(FOLDER / f"{name}.sql"):
             op.execute(statement)
 
 
 def downgrade() -> None:
     op.execute(next(_statements(VERSIONS / "0008_users" / "sync_health.sql")))
+    op.execute("DROP FUNCTION talkdesk.synced_accounts()")
     op.execute("DROP VIEW talkdesk.import_history")
     for statement in _statements(VERSIONS / "0008_users" / "import_history.sql"):
         op.execute(statement)

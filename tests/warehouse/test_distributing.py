@@ -1,5 +1,6 @@
 """A warehouse on Citus, as far as it can be tried without one: what is asked of it, and what becomes of its errors."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from sqlalchemy import text
 
 from etl.errors import DatabaseError, UsageError
 from etl.warehouse.connections import open_engine
-from etl.warehouse.distributing import Cluster, cluster, distribute
+from etl.warehouse.distributing import HEALTH, Cluster, cluster, distribute
+from etl.warehouse.migrating import migrations_folder
 from etl.warehouse.settings import BATCHES
 from etl.warehouse.sqlstates import translated
 from etl.warehouse.tables import SCHEMA, metadata
@@ -46,6 +48,23 @@ def test_what_a_migration_adds_is_distributed_beside_the_others_unasked(coordina
     assert ["talkdesk.rejected_items"] == distribute(coordinator.url, is_asked=False)
     assert [OURS[0]] == coordinator.column("SELECT beside FROM pg_dist_partition WHERE logicalrelid::text ~ 'rejected'")
     assert [] == distribute(coordinator.url, is_asked=True)
+
+
+def test_the_coordinator_asks_its_ledger_itself(coordinator: Account) -> None:
+    """On the workers there is none; on plain Postgres a question for one account reads what it needs."""
+    defined = "SELECT pg_get_viewdef('talkdesk.sync_health'::regclass)"
+    asked = "SELECT account, resource, rows, rejected FROM talkdesk.sync_health ORDER BY resource"
+    before = coordinator.value(defined)
+    assert {"synced", "accounts", "reads", "retention"} == {*re.findall(r"(\w+) AS NOT MATERIALIZED", before)}
+    coordinator.sync()
+    health = coordinator.rows(asked)
+    distribute(coordinator.url, is_asked=True)
+
+    assert before.replace("AS NOT MATERIALIZED", "AS MATERIALIZED") == coordinator.value(defined)
+    assert health == coordinator.rows(asked)
+    assert "RECURSIVE" not in before
+    newest = max(path for path in (migrations_folder() / "versions").glob("*/sync_health.sql"))
+    assert migrations_folder() / HEALTH == newest
 
 
 def test_nothing_is_distributed_unless_somebody_asks(coordinator: Account) -> None:

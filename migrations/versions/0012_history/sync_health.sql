@@ -1,14 +1,12 @@
+-- What asks the ledger says NOT MATERIALIZED: where the warehouse is distributed, the word NOT is left out, so that it is
+-- computed on the coordinator, which alone has a ledger (etl/warehouse/distributing.py).
 CREATE OR REPLACE VIEW talkdesk.sync_health AS
-WITH RECURSIVE synced AS (
-    SELECT min(r.account) AS account FROM talkdesk.sync_runs AS r
-    UNION ALL
-    SELECT (SELECT min(r.account) FROM talkdesk.sync_runs AS r WHERE r.account > a.account)
-    FROM synced AS a
-    WHERE a.account IS NOT NULL
+WITH synced AS NOT MATERIALIZED (
+    SELECT s.account FROM talkdesk.synced_accounts() AS s (account)
 ),
 
-accounts AS (
-    SELECT account FROM synced WHERE account IS NOT NULL
+accounts AS NOT MATERIALIZED (
+    SELECT account FROM synced
     UNION
     SELECT account FROM talkdesk.imports
     UNION
@@ -17,7 +15,7 @@ accounts AS (
     SELECT account FROM talkdesk.users
 ),
 
-reads AS (
+reads AS NOT MATERIALIZED (
     SELECT a.account, n.resource, n.started_at, n.last_success_at
     FROM accounts AS a
     CROSS JOIN LATERAL talkdesk.newest_reads(a.account, talkdesk.resources_of(a.account)) AS n
@@ -56,9 +54,8 @@ unloaded AS (
     GROUP BY account
 ),
 
--- Hours, not days: the length of a day would depend on the session's time zone. Materialized, because a Citus
--- coordinator that took the ledger into the plan of the workers has crashed.
-retention AS MATERIALIZED (
+-- Hours, not days: the length of a day would depend on the session's time zone.
+retention AS NOT MATERIALIZED (
     SELECT a.account, coalesce((r.options ->> 'retention_days')::double precision, 20) * interval '24 hours' AS period
     FROM accounts AS a
     LEFT JOIN LATERAL (
