@@ -19,6 +19,7 @@ NOT_RUN = {
     ("README.md", "python3 -m venv"): "needs a network; tests/packaging installs the wheel, and the rest is run below",
     ("docs/tutorial.md", "python3 -m venv"): "needs a network; tests/commands/test_demo.py runs the demo",
     ("docs/how-to/more-machines.md", "talkdesk-etl worker"): "runs until it is stopped; tests/fleet runs it",
+    ("docs/how-to/more-machines.md", "talkdesk-etl migrate --citus"): "needs a Citus; tests/warehouse has a stand-in",
     (MOVING, 'psql "$(talkdesk-etl embedded url)"'): EMBEDDED,
     (MOVING, "talkdesk-etl embedded dump"): EMBEDDED,
     (MOVING, "talkdesk-etl embedded stop"): EMBEDDED,
