@@ -1,10 +1,13 @@
 """The short answer that a sync prints for a person; plain text, since cron sends it by mail."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from etl.commands.terminal import UNBOUNDED
-from etl.sync.outcome import AccountOutcome, SyncOutcome
+from etl.sync.outcome import AccountOutcome, ResourceOutcome, SyncOutcome
 from etl.warehouse.counts import RESOURCES
+
+MANY = 12
+"""More accounts than these are told of together."""
 
 COLUMNS = ("read", "inserted", "updated", "unchanged", "removed", "rejected")
 
@@ -17,7 +20,9 @@ def summary(outcome: SyncOutcome, *, width: int = UNBOUNDED) -> str:
 
 def _table(outcome: SyncOutcome, width: int) -> Iterator[str]:
     """Yield only what says something where there is little room: no only account, nothing that nothing befell."""
-    rows = [row for account in outcome.accounts for row in _rows(account)]
+    rows = [row for account in outcome.accounts for row in _rows(account.account, account.resources)]
+    if len(outcome.tried) > MANY:
+        rows = [*_rows(f"{len(outcome.tried):,} accounts", _together(outcome.tried))]
     if not rows:
         return
     lines = _aligned([("account", "resource", *COLUMNS), *rows], gap=3)
@@ -26,11 +31,20 @@ def _table(outcome: SyncOutcome, width: int) -> Iterator[str]:
     yield from lines
 
 
-def _rows(account: AccountOutcome) -> Iterator[tuple[str, ...]]:
+def _rows(name: str, resources: Mapping[str, ResourceOutcome]) -> Iterator[tuple[str, ...]]:
     for resource in RESOURCES:
-        if note := account.resources.get(resource):
+        if note := resources.get(resource):
             counts = note.counts.to_json()
-            yield account.account, resource, *(f"{counts[name]:,}" for name in COLUMNS)
+            yield name, resource, *(f"{counts[column]:,}" for column in COLUMNS)
+
+
+def _together(accounts: Iterable[AccountOutcome]) -> dict[str, ResourceOutcome]:
+    """Return what they came to in all; which of them failed was said on stderr, and `--json` has each."""
+    sums: dict[str, ResourceOutcome] = {}
+    for account in accounts:
+        for resource, note in account.resources.items():
+            sums.setdefault(resource, ResourceOutcome()).counts.add(note.counts)
+    return sums
 
 
 def _without_the_idle(rows: list[tuple[str, ...]]) -> list[tuple[str, ...]]:

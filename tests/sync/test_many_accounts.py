@@ -9,6 +9,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
+from etl.commands.summary import summary
 from etl.errors import DONE, DatabaseError, Interrupted, OutOfTime
 from etl.sandbox.faults import rules
 from etl.sync import accounts as syncing
@@ -82,6 +83,16 @@ def test_many_of_one_run(acme: Account) -> None:
     assert ["succeeded"] * 8 == [account.outcome for account in sync(*accounts, jobs=4).accounts]
     assert 1 == acme.value("SELECT count(DISTINCT run_id) FROM talkdesk.sync_runs")
     assert DONE == sync(*accounts, jobs=4, full=True, dry_run=True).exit_code
+
+
+def test_many_are_told_of_together(acme: Account) -> None:
+    """A dozen by name, more of them in all: cron sends it by mail."""
+    few, many = (sync(*several(acme, number), jobs=4, only="case-fields") for number in (2, 13))
+
+    assert ["acme-0", "acme-0", "acme-1", "acme-1"] == [line.split()[0] for line in summary(few).splitlines()[1:-1]]
+    told = [line.split() for line in summary(many).splitlines()[1:-1]]
+    assert [["13", "accounts", "case_fields"], ["13", "accounts", "case_field_entries"]] == [line[:3] for line in told]
+    assert sum(account.resources["case_fields"].counts.read for account in many.accounts) == int(told[0][3])
 
 
 def test_a_stop_ends_them_all(acme: Account, stuck: Account) -> None:
