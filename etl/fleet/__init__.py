@@ -6,6 +6,7 @@ in the ledger, too; a job that failed is not tried again, the next tick is the r
 
     schema       the queue's tables, made and kept at this version's
     connecting   how the queue's connections are opened
+    ready        what must be so before a queue is worked with
     tasks        the application: what may be asked for, and what is done at every tick
     working      one machine's worker
     enqueueing   asking for a sync or a backfill by name

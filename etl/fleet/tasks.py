@@ -17,11 +17,15 @@ SYNC, TICK, RESCUE = "talkdesk_etl.sync", "talkdesk_etl.tick", "talkdesk_etl.res
 EVERY = "* * * * * */15"
 """Each quarter of a minute, in croniter's form with seconds."""
 
+DUE = timedelta(hours=1)
+"""How long ago an account's last run began when it is synced again, unless the worker is told otherwise."""
+
 HEARTBEAT_SECONDS = 5.0
 STALLED_SECONDS = 20.0
 """After so long without a sign of life a worker is taken for dead; its accounts' locks are free already, or held."""
 
 KEEP_HOURS = 24
+"""Jobs that ended are kept so long, for `status` to count those that failed."""
 
 app = App(connector=PsycopgConnector())
 
@@ -90,7 +94,3 @@ async def rescue(context: JobContext, timestamp: int) -> None:  # noqa: ARG001 -
     await manager.delete_old_jobs(
         nb_hours=KEEP_HOURS, include_failed=True, include_cancelled=True, include_aborted=True
     )
-
-
-DUE = timedelta(hours=1)
-"""How long ago an account's last run began when it is synced again, unless the worker is told otherwise."""
