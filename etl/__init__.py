@@ -22,4 +22,4 @@ Follow one tree: sync/pipeline.py, reading/case_fields.py, transform/case_fields
 load/versioned.py. What a table holds stands in warehouse/tables.py, what an exit code means in errors.py.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
