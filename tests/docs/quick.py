@@ -4,6 +4,7 @@ import importlib
 import json
 import os
 import pkgutil
+import shlex
 import signal
 import socket
 import subprocess
@@ -12,7 +13,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-CLIENT = """#!{python} -IS
+CALL = """#!/bin/sh
+exec {python} -IS {client} "$@"
+"""
+"""A line that begins with #! takes no path with a space in it."""
+
+CLIENT = """
 import json, os, socket, sys
 with socket.socket(socket.AF_UNIX) as server:
     server.connect({path!r})
@@ -29,9 +35,11 @@ def program(folder: Path) -> Iterator[Path]:
     """A folder to put on PATH, in which `talkdesk-etl` is there."""
     path = folder / "socket"
     (folder / "bin").mkdir()
-    client = folder / "bin" / "talkdesk-etl"
-    client.write_text(CLIENT.format(python=sys.executable, path=str(path)), encoding="utf-8")
-    client.chmod(0o755)
+    client, typed = folder / "client.py", folder / "bin" / "talkdesk-etl"
+    client.write_text(CLIENT.format(path=str(path)), encoding="utf-8")
+    call = CALL.format(python=shlex.quote(sys.executable), client=shlex.quote(str(client)))
+    typed.write_text(call, encoding="utf-8")
+    typed.chmod(0o755)
     with subprocess.Popen([sys.executable, "-m", __name__, str(path)], stdout=subprocess.PIPE) as server:
         assert server.stdout is not None
         assert b"ready\n" == server.stdout.readline()
