@@ -20,6 +20,10 @@ OF_ALL = told_of(())
 """The resources that every account may have."""
 
 
+A_LIFE = timedelta(days=36_500)
+"""No run is older; so long before now there are instants in every calendar."""
+
+
 class RunKey(NamedTuple):
     """The key of one run: a sync of one account."""
 
@@ -74,7 +78,7 @@ def due_accounts(connection: Connection, accounts: Sequence[str], age: timedelta
 
     By the start, not by the last success: accounts that fail each time must not keep the others from their turns.
     """
-    wanted = {"accounts": list(accounts), "age": age, "few": few}
+    wanted = {"accounts": list(accounts), "age": min(age, A_LIFE), "few": few}
     with _by_look_ups(connection):
         return list(connection.execute(statement("due_accounts"), wanted).scalars())
 
@@ -86,7 +90,7 @@ def is_due(connection: Connection, account: str, age: timedelta) -> bool:
     newest = newest.order_by(sync_runs.c.started_at.desc(), sync_runs.c.run_id.desc()).limit(1)
     last = newest.subquery()
     fresh = select(last.c.started_at).where(
-        last.c.outcome.not_in(("running", "died")), last.c.started_at > func.now() - age
+        last.c.outcome.not_in(("running", "died")), last.c.started_at > func.now() - min(age, A_LIFE)
     )
     return connection.execute(fresh).first() is None
 

@@ -178,6 +178,8 @@ def test_asked_for_once(house: tuple[Account, Command]) -> None:
 
     assert [(4, 0), (0, 1), (4, 0), (0, 4)] == [(one.json["enqueued"], one.json["already"]) for one in said]
     assert 2 == command("enqueue", "--account", "nobody").code
+    none = command("enqueue", "--account", "a", *window, TALKDESK_RESOURCES="case-fields")
+    assert (2, True) == (none.code, "none of these accounts has imports" in none.err)
     queue = command("status", "--json").json["queue"]
     assert ({"waiting": 8, "doing": 0, "failed": 0}, True) == (
         {name: queue[name] for name in ("waiting", "doing", "failed")},

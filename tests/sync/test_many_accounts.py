@@ -141,6 +141,15 @@ def test_not_due_and_not_asked(acme: Account) -> None:
     assert ({}, names(accounts)) == (said["accounts"], said["skipped"])
 
 
+def test_however_long_ago(acme: Account) -> None:
+    """Nobody is due who ever had a turn."""
+    accounts = several(acme, 2)
+    sync(accounts[0])
+    outcome = sync(*accounts, due=timedelta.max)
+
+    assert (DONE, ["acme-0"]) == (outcome.exit_code, outcome.skipped)
+
+
 def test_the_stalest_first(acme: Account, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever never had a turn, then by the last start: accounts that fail each time come last like others."""
     monkeypatch.setattr(turns, "FEW", 1)
