@@ -789,7 +789,7 @@ def _print_worked(worked: dict[str, Any], *, as_json: bool, quiet: bool) -> None
     elif not quiet:
         click.echo(
             f"stopped after {worked['seconds']:.0f} s: {worked['synced']:,} synced, {worked['failed']:,} failed, "
-            f"{worked['skipped']:,} skipped"
+            f"{worked['skipped']:,} skipped, {worked['interrupted']:,} interrupted"
         )
 
 

@@ -69,7 +69,4 @@ def chosen(names: Sequence[str], *, has_window: bool) -> list[Configured]:
     if not wanted:
         raise UsageError("no account is configured: TALKDESK_ACCOUNT is not set")
     found = [known[name] for name in dict.fromkeys(wanted)]
-    having = [account for account in found if "imports" in account.parts] if has_window else found
-    if not having:
-        raise UsageError("none of these accounts has imports, as TALKDESK_RESOURCES (resources) says")
-    return having
+    return list(config.having(found, "imports")) if has_window else found

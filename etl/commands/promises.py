@@ -21,7 +21,7 @@ NOTHING: dict[str, dict[str, Any]] = {
     "accounts": {"warehouse": None, "accounts": {}},
     "tables": {"tables": [], "functions": []},
     "report": {"path": None, "bytes": 0, "accounts": [], "from": None, "to": None, "as_of": None},
-    "worker": {"synced": 0, "failed": 0, "skipped": 0, "seconds": 0.0},
+    "worker": {"synced": 0, "failed": 0, "skipped": 0, "interrupted": 0, "seconds": 0.0},
     "enqueue": {"enqueued": 0, "already": 0},
     "dbt-sources": {"path": None, "accounts": [], "tables": 0, "yaml": None},
     "failed-rows": {"account": None, "import_id": None, "filename": None, "columns": [], "rows": []},

@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 S = TypeVar("S", bound=Settings)
+A = TypeVar("A", AccountSettings, Configured)
 
 # Whoever gives one of these in an account's table has chosen a way to sign in; the environment's is another one.
 _WAYS_IN = frozenset({"client_secret", "client_secret_file", "private_key_file", "key_id"})
@@ -103,7 +104,7 @@ def complete_accounts() -> tuple[AccountSettings, ...]:
     return tuple(account for account in built if account is not None)
 
 
-def having(accounts: Iterable[AccountSettings], part: str) -> tuple[AccountSettings, ...]:
+def having(accounts: Iterable[A], part: str) -> tuple[A, ...]:
     """Return those of the accounts that have the part; UsageError if none has it."""
     found = tuple(account for account in accounts if part in account.parts)
     if not found and part == "users":

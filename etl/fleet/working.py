@@ -38,15 +38,21 @@ class Worked:
     synced: int = 0
     failed: int = 0
     skipped: int = 0
+    interrupted: int = 0
     seconds: float = 0.0
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def note(self, outcome: AccountOutcome) -> None:
         """Count an account's outcome."""
         with self._lock:
-            self.skipped += outcome.is_skipped
-            self.failed += bool(outcome.failures)
-            self.synced += not (outcome.is_skipped or outcome.failures)
+            if outcome.is_skipped:
+                self.skipped += 1
+            elif outcome.outcome == "interrupted":  # by our own stop: others go on from there
+                self.interrupted += 1
+            elif outcome.failures:
+                self.failed += 1
+            else:
+                self.synced += 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the counts by name, as `worker --json` prints them."""
